@@ -1,0 +1,1 @@
+"""Calla: a conversational FAQ assistant about breast calcifications."""

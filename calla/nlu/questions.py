@@ -1,0 +1,142 @@
+"""Where one question ends and the next begins, and what "it" stands for.
+
+Pure text functions; whether a cut is kept is decided by the gate, which asks the topic
+model about both sides.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# A clause that starts with one of these asks something.
+_ASKING = (
+    r"(?:what|whats|which|who|whos|when|where|why|how|hows|is|are|isn't|aren't|was|were|do|does|did|don't|doesn't|"
+    r"can|can't|could|couldn't|should|shouldn't|shall|will|would|has|have|had|may|might|must|am|any|"
+    r"tell me|explain|give me|show me|please tell|please explain|i(?:'d| would) like to know|i want to know|"
+    r"i need to know|i wanna know|i(?:'m| am) wondering|i wonder|wondering|whether|if i (?:can|should|could))"
+)
+_STARTS_ASKING = re.compile(
+    r"^(?:(?:hi|hey|hello|so|ok|okay|well|um|uh|erm|and|also|plus|but|then|or|please|pls|now|just|sorry|good morning|"
+    r"thanks|thank you|my question is|question|quick question|first|firstly|second|secondly|third|lastly|"
+    r"\d[.):]|[-*•])[\s,:!.-]+)*" + _ASKING + r"\b",
+    re.I,
+)
+_ASKS_INSIDE = re.compile(
+    r"\b(?:tell me|explain|wondering|wonder|want(?:ed)? to know|like to know|need to know|my question|"
+    r"no idea (?:what|how|why|if)|don't (?:know|understand|get) (?:what|how|why|if|whether)|not sure (?:what|how|if|whether)|"
+    r"curious (?:what|how|why|if|about)|ask (?:you )?(?:about|if|whether|what|how))\b",
+    re.I,
+)
+# Boundaries that may separate two questions of one sentence. A strong one separates
+# whatever follows it, a weak one only a clause that starts to ask.
+_STRONG = r"(?:\?+|;|\n)\s*(?:and\s+|also\s+|plus\s+)?|[,.]?\s+(?:and also|but also|also|plus|and then|as well as|and secondly|secondly|another thing)[\s,:]+"
+_WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then)\s+|\s+-\s+)(?={_ASKING}\b)"
+# Spoken messages have no marks at all: there only a question word begins a question,
+# and not where the word before it needs it ("tell me what", "depends on how").
+_RUN_ON = (
+    r"(?<!\bme)(?<!\bknow)(?<!\bknown)(?<!\basked)(?<!\bask)(?<!\bexplain)(?<!\bunderstand)(?<!\bwonder)(?<!\bwondering)"
+    r"(?<!\babout)(?<!\bof)(?<!\bon)(?<!\bto)(?<!\bfor)(?<!\bin)(?<!\bidea)(?<!\bsure)(?<!\bsay)(?<!\bsays)(?<!\bsaid)"
+    r"(?<!\btell)(?<!\bsee)(?<!\bfind out)(?<!\band)(?<!\bor)(?<!\bbut)(?<!\bjust)(?<!\bexactly)(?<!\bget)(?<!\bis)(?<!\bfrom)"
+    r"(?<!\bhi)(?<!\bhello)(?<!\bhey)(?<!\bso)(?<!\bok)(?<!\bwell)(?<!\bwith)(?<!\bby)(?<!\bdepends)(?<!\bquestion)"
+    r"\s+(?=(?:what|whats|which|how|why|when|where)\b)"
+)
+_CUT = re.compile(rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})|(?P<run_on>{_RUN_ON})", re.I)
+_PRONOUN = re.compile(r"\b(?:it's|its|it|they|them|these|those|this|that|that one|this one|theirs|their)\b", re.I)
+_LEADING = re.compile(
+    r"^(?:and|or|but|so|ok|okay|also|then|what about|how about|what of|and what about|and how about|same for|"
+    r"how is it with|what if it's|and for|for|with)\b[\s,]*",
+    re.I,
+)
+_CORRECTION = re.compile(
+    r"^(?:(?:no+|nope|nah|not that(?: one)?|sorry|wrong|that's not it|not what i (?:asked|meant)|actually)[\s,.!:-]+)*"
+    r"(?:i (?:meant|mean|was asking about|asked about|am asking about)|i'm asking about|rather|not that(?: one)?[,\s]+(?:the|about))\s+"
+    r"|^(?:no+|nope|nah|sorry|actually)[\s,.!:-]+(?=\w)",
+    re.I,
+)
+
+# How a question about an aspect is usually asked: lets "and magnesium?" after a
+# question on foods become a question on foods that hold magnesium.
+ASPECT_QUESTIONS = {
+    "definition": "what is {}?",
+    "foods": "which foods contain {}?",
+    "dose": "how much {} should I take?",
+    "safety": "is {} safe, what are the side effects?",
+    "comparison": "which is better, {}?",
+    "cause": "what causes {}?",
+    "evidence": "is there proof that {} works?",
+    "benefit": "does {} help?",
+    "experience": "what is {} like, does it hurt?",
+    "meaning": "what does {} mean?",
+    "action": "what should I do about {}?",
+    "general": "what about {}?",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a message that may be a question of its own."""
+
+    text: str
+    asks: bool
+    strong: bool = False
+
+
+def asks(text: str) -> bool:
+    """Say whether a text is phrased as a question or a request to be told something."""
+    return text.rstrip().endswith("?") or bool(_STARTS_ASKING.match(text)) or bool(_ASKS_INSIDE.search(text))
+
+
+def cut(sentence: str) -> list[Part]:
+    """Cut a sentence at every place where a second question could begin.
+
+    Returns:
+        the parts in order; a sentence without such a place is one part. ``strong`` says
+        that the boundary before a part separates questions by itself.
+    """
+    parts: list[Part] = []
+    start, strong = 0, False
+    for match in _CUT.finditer(sentence):
+        piece = sentence[start : match.start() + (match.group().startswith("?") and 1)].strip()
+        words = len(re.findall(r"\w+", piece))
+        if words >= 3 or (words == 2 and not match.group("run_on")):
+            parts.append(Part(piece, asks(piece), strong))
+            start, strong = match.end(), bool(match.group("strong"))
+    rest = sentence[start:].strip()
+    if re.search(r"\w", rest):
+        parts.append(Part(rest, asks(rest), strong))
+    return parts
+
+
+def has_pronoun(text: str) -> bool:
+    """Say whether a text refers back with "it", "they", "that" and the like."""
+    return bool(_PRONOUN.search(text))
+
+
+def put_subject(text: str, subject: str) -> str:
+    """Replace the first pronoun by the subject, or append it where there is none."""
+    if _PRONOUN.search(text):
+        return _PRONOUN.sub(subject, text, count=1)
+    return f"{text.rstrip(' ?!.')} {subject}?"
+
+
+def without_lead(text: str) -> str:
+    """Take "and", "what about" and the like from the beginning."""
+    return _LEADING.sub("", text).strip(" ?!.,")
+
+
+def correction(text: str) -> str | None:
+    """Return what a correction ("no, I meant magnesium") is about, or ``None``."""
+    match = _CORRECTION.match(text)
+    if not match or not match.group():
+        return None
+    return text[match.end() :].strip(" ?!.,") or None
+
+
+def leads_on(text: str) -> bool:
+    """Say whether a text begins like a follow-up ("and", "what about", ...)."""
+    return bool(_LEADING.match(text))
+
+
+def in_aspect(aspect: str, subject: str) -> str:
+    """Ask for an aspect of a subject, in the words of ``ASPECT_QUESTIONS``."""
+    return ASPECT_QUESTIONS.get(aspect, ASPECT_QUESTIONS["general"]).format(subject)

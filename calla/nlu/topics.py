@@ -1,0 +1,166 @@
+"""The topic classifier as a Rasa component."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.nlu.featurizers.featurizer import Featurizer
+from rasa.shared.exceptions import InvalidConfigException
+from rasa.shared.nlu.constants import INTENT, INTENT_RANKING_KEY, INTENT_RESPONSE_KEY, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from calla.catalogue import Catalogue
+from calla.encoder import DEFAULT_ARTEFACT, load_encoder
+from calla.nlu.encoder import sentence_vector
+from calla.nlu.topic_model import Scores, TopicModel
+from calla.text import clean
+
+SCORER = "topic_scorer"
+RANKING_LENGTH = 10
+
+
+class TopicScorer:
+    """Scores any texts against the trained topics; handed to the gate on the message."""
+
+    def __init__(self, model: TopicModel) -> None:
+        self._model = model
+        self._encoder = load_encoder(DEFAULT_ARTEFACT)
+        self.labels = model.labels
+
+    def score(self, texts: list[str], first_vector: np.ndarray | None = None) -> Scores:
+        """Score texts; the vector of the first one may be given, so it is encoded once."""
+        if first_vector is None:
+            vectors = self._encoder.encode(texts)
+        elif len(texts) == 1:
+            vectors = first_vector[None, :]
+        else:
+            vectors = np.vstack([first_vector[None, :], self._encoder.encode(texts[1:])])
+        return self._model.score(texts, vectors)
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class TopicClassifier(GraphComponent, IntentClassifier):
+    """Ranks all topics for a message with one model."""
+
+    FILE = "topics.joblib"
+
+    @classmethod
+    def required_components(cls) -> list[type]:
+        """Components that must come before this one."""
+        return [Featurizer]
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """Return the default config."""
+        return {
+            # Seed of the regressions.
+            "seed": 7,
+            # Inverse regularisation over the sentence vectors.
+            "dense_strength": 20.0,
+            # Inverse regularisation over the character n-grams.
+            "sparse_strength": 10.0,
+            # Share of the sentence vectors in the mixed score, 0 to 1.
+            "dense_share": 0.6,
+        }
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        model: TopicModel | None = None,
+    ) -> None:
+        self._config = config
+        self._model_storage = model_storage
+        self._resource = resource
+        self._scorer = TopicScorer(model) if model else None
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+    ) -> TopicClassifier:
+        """Create an untrained component (see parent class)."""
+        return cls(config, model_storage, resource)
+
+    def train(self, training_data: TrainingData) -> Resource:
+        """Train on all examples that have an intent and persist the model."""
+        catalogue = Catalogue(training_data.responses)
+        texts, labels = [], []
+        for example in training_data.intent_examples:
+            if example.get(TEXT):
+                texts.append(clean(example.get(TEXT)))
+                labels.append(example.get(INTENT_RESPONSE_KEY) or example.get(INTENT))
+        if len(set(labels)) < 2:
+            return self._resource
+        owes = [bool((topic := catalogue.by_intent(label)) and topic.referral == "always") for label in labels]
+        if not any(owes):
+            owes[0] = True
+        model = TopicModel(
+            seed=self._config["seed"],
+            dense_strength=self._config["dense_strength"],
+            sparse_strength=self._config["sparse_strength"],
+            dense_share=self._config["dense_share"],
+        ).fit(texts, labels, load_encoder(DEFAULT_ARTEFACT), owes)
+        self._scorer = TopicScorer(model)
+        with self._model_storage.write_to(self._resource) as folder:
+            joblib.dump(model, Path(folder) / self.FILE, compress=3)
+        return self._resource
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> TopicClassifier:
+        """Load the trained component (see parent class)."""
+        try:
+            with model_storage.read_from(resource) as folder:
+                model = joblib.load(Path(folder) / cls.FILE)
+        except ValueError:
+            # Rasa's way to say that nothing was persisted: no training examples.
+            return cls(config, model_storage, resource)
+        return cls(config, model_storage, resource, model)
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Set ``intent`` and ``intent_ranking`` (full retrieval names, best first)."""
+        for message in messages:
+            vector = sentence_vector(message)
+            if self._scorer is None or vector is None:
+                message.set(INTENT, {"name": None, "confidence": 0.0}, add_to_output=True)
+                message.set(INTENT_RANKING_KEY, [], add_to_output=True)
+                continue
+            probabilities = self._scorer.score([message.get(TEXT)], vector).probabilities[0]
+            order = np.argsort(-probabilities)[:RANKING_LENGTH]
+            ranking = [{"name": self._scorer.labels[i], "confidence": float(probabilities[i])} for i in order]
+            message.set(INTENT, dict(ranking[0]), add_to_output=True)
+            message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
+            message.set(SCORER, self._scorer)
+        return messages
+
+    @classmethod
+    def validate_config(cls, config: dict[str, Any]) -> None:
+        """Check the ranges of the settings.
+
+        Raises:
+            InvalidConfigException: if one is out of range.
+        """
+        if not 0 <= config.get("dense_share", 0.6) <= 1:
+            raise InvalidConfigException("TopicClassifier: dense_share must be between 0 and 1.")
+        for key in ("dense_strength", "sparse_strength"):
+            if config.get(key, 1.0) <= 0:
+                raise InvalidConfigException(f"TopicClassifier: {key} must be above 0.")

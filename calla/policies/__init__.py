@@ -1,0 +1,1 @@
+"""Decision: the policies, the referral first."""

