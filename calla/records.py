@@ -1,4 +1,4 @@
-"""The record of referrals: what was referred, when and where; never what was written."""
+"""The records: what was referred, what was found helpful, when and where; never what was written."""
 from __future__ import annotations
 
 import hashlib
@@ -17,6 +17,19 @@ REFERRALS = sa.Table(
     sa.Column("time", sa.DateTime, nullable=False),
     sa.Column("topic", sa.String(64), nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("conversation", sa.String(64), nullable=False, index=True),
+)
+
+FEEDBACK = sa.Table(
+    "feedback",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("time", sa.DateTime, nullable=False),
+    # Which message, so that a second thumb replaces the first; hashed like the conversation.
+    sa.Column("message", sa.String(64), nullable=False, index=True),
+    sa.Column("response", sa.String(128), nullable=False),
+    sa.Column("value", sa.Integer, nullable=False),
     sa.Column("channel", sa.String(32), nullable=False),
     sa.Column("conversation", sa.String(64), nullable=False, index=True),
 )
@@ -77,7 +90,35 @@ class Records:
         with self._engine.begin() as connection:
             connection.execute(REFERRALS.insert(), row)
 
+    def feedback(self, *, message: str, response: str, value: int, channel: str, conversation: str) -> None:
+        """Record a thumb on an answer; a later one on the same message replaces it.
+
+        Args:
+            message: id of the message within the conversation.
+            response: name of the response.
+            value: 1 for helpful, -1 for not helpful, 0 to take it back.
+            channel: name of the channel.
+            conversation: id of the conversation.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database does not take it.
+        """
+        hashed_message = hashed(f"{conversation} {message}", self._key)
+        row = {
+            "time": datetime.now(timezone.utc).replace(tzinfo=None),
+            "message": hashed_message,
+            "response": response,
+            "value": value,
+            "channel": channel,
+            "conversation": hashed(conversation, self._key),
+        }
+        with self._engine.begin() as connection:
+            connection.execute(FEEDBACK.delete().where(FEEDBACK.c.message == hashed_message))
+            if value:
+                connection.execute(FEEDBACK.insert(), row)
+
     def erase(self, conversation: str) -> None:
         """Delete everything recorded for a conversation."""
         with self._engine.begin() as connection:
-            connection.execute(REFERRALS.delete().where(REFERRALS.c.conversation == hashed(conversation, self._key)))
+            for table in (REFERRALS, FEEDBACK):
+                connection.execute(table.delete().where(table.c.conversation == hashed(conversation, self._key)))

@@ -28,6 +28,8 @@ from sanic.request import Request  # noqa: E402
 from sanic.response import HTTPResponse  # noqa: E402
 
 from calla.agent import DeadlineEndpoint, GuardedAgent  # noqa: E402
+from calla.channels.slack import SlackInput  # noqa: E402
+from calla.channels.web import WebInput  # noqa: E402
 from calla.model import ModelMissing, latest_model  # noqa: E402
 from calla.records import Records  # noqa: E402
 from calla.status import STATUS  # noqa: E402
@@ -74,11 +76,13 @@ def load_agent(config: Settings, model: Path) -> GuardedAgent:
 
 def input_channels(config: Settings) -> list[InputChannel]:
     """Return the channels that the settings switch on."""
-    channels: list[InputChannel] = []
+    channels: list[InputChannel] = [WebInput(config, secret_key(config))]
     if config.environment == "development":
         # Rasa's plain REST channel trusts whatever sender a request names: for tests and
         # tools on this machine only.
         channels.append(RestInput())
+    if config.slack_bot_token is not None:
+        channels.append(SlackInput(config, secret_key(config)))
     return channels
 
 

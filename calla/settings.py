@@ -31,6 +31,11 @@ class Settings(BaseSettings):
     secret: Optional[SecretStr] = Field(None, env="CALLA_SECRET")
     allowed_origins: str = Field("", env="CALLA_ALLOWED_ORIGINS")
     proxies: int = Field(0, env="CALLA_PROXIES", ge=0, le=5)
+    session_hours: int = Field(24, env="CALLA_SESSION_HOURS", ge=1, le=24 * 90)
+    messages_per_minute: int = Field(20, env="CALLA_MESSAGES_PER_MINUTE", ge=1)
+    address_messages_per_minute: int = Field(120, env="CALLA_ADDRESS_MESSAGES_PER_MINUTE", ge=1)
+    sessions_per_hour: int = Field(120, env="CALLA_SESSIONS_PER_HOUR", ge=1)
+    max_in_flight: int = Field(32, env="CALLA_MAX_IN_FLIGHT", ge=1)
 
     emergency_number: Optional[str] = Field(None, env="CALLA_EMERGENCY_NUMBER")
     urgent_care_line: Optional[str] = Field(None, env="CALLA_URGENT_CARE_LINE")
@@ -97,6 +102,27 @@ class Settings(BaseSettings):
         return self.action_url or f"http://127.0.0.1:{self.action_port}/webhook"
 
 
+def slack_problems(settings: Settings) -> list[str]:
+    """Return what is wrong with the Slack settings, a sentence each; none set is right too."""
+    bot, app, secret = settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret
+    problems = []
+    if bot is None:
+        problems.extend(
+            f"{name} is set without SLACK_BOT_TOKEN: set the bot token (xoxb-...) too, or neither."
+            for name, value in (("SLACK_APP_TOKEN", app), ("SLACK_SIGNING_SECRET", secret))
+            if value is not None
+        )
+    elif app is None and secret is None:
+        problems.append(
+            "SLACK_BOT_TOKEN is set alone: set SLACK_APP_TOKEN too (Socket Mode), or SLACK_SIGNING_SECRET (HTTP mode)."
+        )
+    if bot is not None and not bot.get_secret_value().startswith("xoxb-"):
+        problems.append("SLACK_BOT_TOKEN is not a bot token: it begins with xoxb- (page 'OAuth & Permissions').")
+    if app is not None and not app.get_secret_value().startswith("xapp-"):
+        problems.append("SLACK_APP_TOKEN is not an app-level token: it begins with xapp- (page 'Basic Information').")
+    return problems
+
+
 def read_settings() -> Settings:
     """Read the settings from the environment.
 
@@ -112,6 +138,8 @@ def read_settings() -> Settings:
             names = ", ".join(sorted(field.field_info.extra["env_names"]))
             lines.append(f"{names}: {problem['msg']}")
         raise SettingsError("Wrong settings. " + "; ".join(lines)) from error
+    for problem in slack_problems(settings):
+        raise SettingsError(problem)
     if settings.environment == "production" and settings.secret is None:
         raise SettingsError("CALLA_SECRET is missing: in production it signs the visitors' sessions.")
     return settings

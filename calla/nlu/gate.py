@@ -7,7 +7,7 @@ answer the rest. The policies only carry the plan out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -38,14 +38,24 @@ from calla.catalogue import (
     fold,
 )
 from calla.nlu import questions
+from calla.nlu.encoder import sentence_vector
 from calla.nlu.language import Reading, is_other_language, reading_of
+from calla.nlu.topic_model import Scores
 from calla.nlu.topics import SCORER, TopicScorer
 
 PLAN = "plan"
 FINDINGS = "findings"
 CLARIFY_RESPONSE = "utter_did_you_mean"
+FEATURES = ("bias", "best log-odds", "margin", "cosine", "outside log-odds", "cosine less outside cosine")
 MAX_ANSWERS = 3
 MAX_CANDIDATES = 3
+# Stretches of a message looked at one by one; more would be a whole letter.
+MAX_PARTS = 8
+# Certainty from which a part needs no help from what was said before it.
+SURE = 0.7
+VERY_SURE = 0.95
+# What "they" are in a first message.
+DEFAULT_SUBJECT = "breast calcifications"
 # Turns of the visitor within which the same referral is given in its short form.
 SHORT_WITHIN_TURNS = 4
 # Small talk that stands beside a question and needs no answer of its own then.
@@ -62,8 +72,9 @@ class Judgement:
         label: best label that can be answered (full retrieval intent), or out of scope.
         candidates: labels worth offering, best first.
         certainty: 0 to 1, how sure the gate is of ``label``.
-        mass: probability of all ``referral/*`` labels together.
+        mass: probability of all labels together that owe a referral.
         head: probability of the binary referral head.
+        danger: the most probable label that owes a referral.
     """
 
     outcome: str
@@ -109,14 +120,19 @@ class AnswerGate(GraphComponent, IntentClassifier):
         return {
             # Certainty from which a topic is answered without asking back.
             "answer_from": 0.5,
-            # Certainty from which topics are offered instead of a decline.
-            "offer_from": 0.15,
-            # Weights of the certainty: bias, log-odds of the best topic, margin to the
-            # second, cosine to its nearest known question, log-odds of out of scope.
-            "weights": [-4.0, 0.6, 1.5, 6.0, -0.4],
+            # Probability of being inside the field below which a message is declined.
+            "inside_from": 0.25,
+            # Weights of both: bias, log-odds of the best topic, margin to the second,
+            # cosine to its nearest known question, log-odds of out of scope, that
+            # cosine less the cosine to the nearest out-of-scope message. Fitted by
+            # evaluation/gate_variants.py.
+            "certainty_weights": [-3.18, 1.03, 0.98, 1.29, -0.45, 1.1],
+            "inside_weights": [-3.13, 0.5, 0.36, 0.59, -0.99, 1.26],
             # Certainty that each part needs before a message is cut into questions.
-            "part_from": 0.55,
-            # Mass of the safety topics from which a referral is owed.
+            "part_from": 0.35,
+            # The same where the message as a whole is clear.
+            "sure_part_from": 0.6,
+            # Mass of the topics that owe a referral from which one is given.
             "referral_mass": 0.35,
             # Probability of the binary head from which a referral is owed.
             "referral_head": 0.8,
@@ -124,8 +140,10 @@ class AnswerGate(GraphComponent, IntentClassifier):
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._weights = np.array(config["weights"], dtype=float)
+        self._certainty = np.array(config["certainty_weights"], dtype=float)
+        self._inside = np.array(config["inside_weights"], dtype=float)
         self._catalogues = CatalogueReader()
+        self._catalogue = Catalogue({})
 
     @classmethod
     def create(
@@ -143,13 +161,14 @@ class AnswerGate(GraphComponent, IntentClassifier):
         """Check the thresholds.
 
         Raises:
-            InvalidConfigException: if one is out of range or the weights are not five.
+            InvalidConfigException: if one is out of range or the weights are not six.
         """
-        for key in ("answer_from", "offer_from", "part_from", "referral_mass", "referral_head"):
+        for key in ("answer_from", "inside_from", "part_from", "sure_part_from", "referral_mass", "referral_head"):
             if not 0 <= config.get(key, 0.5) <= 1:
                 raise InvalidConfigException(f"AnswerGate: {key} must be between 0 and 1.")
-        if len(config.get("weights", [0] * 5)) != 5:
-            raise InvalidConfigException("AnswerGate: weights must be five numbers.")
+        for key in ("certainty_weights", "inside_weights"):
+            if len(config.get(key, FEATURES)) != len(FEATURES):
+                raise InvalidConfigException(f"AnswerGate: {key} must be {len(FEATURES)} numbers: {', '.join(FEATURES)}.")
 
     # ------------------------------------------------------------------ the component
 
@@ -157,7 +176,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
         self, messages: list[Message], domain: Domain, tracker: Optional[DialogueStateTracker] = None
     ) -> list[Message]:
         """Leave the plan, the intent and Rasa's response selection on each message."""
-        catalogue = self._catalogues.of(domain)
+        catalogue = self._catalogue = self._catalogues.of(domain)
         for message in messages:
             plan = self._plan(message, catalogue, tracker)
             message.set(PLAN, plan.__dict__, add_to_output=True)
@@ -290,118 +309,105 @@ class AnswerGate(GraphComponent, IntentClassifier):
 
     # ------------------------------------------------------------------ the judgement
 
-    def judge(self, scorer: TopicScorer, texts: list[str], first_vector: Optional[np.ndarray] = None) -> list[Judgement]:
-        """Judge texts one by one.
+    def judge(self, scores: Scores, labels: list[str]) -> list[Judgement]:
+        """Judge scored texts one by one.
 
         Args:
-            scorer: the trained topic scorer.
-            texts: the texts.
-            first_vector: sentence vector of the first text, if it is known already.
+            scores: the scores, a row per text.
+            labels: the labels of their columns.
 
         Returns:
             a judgement per text.
         """
-        scores = scorer.score(texts, first_vector)
-        labels = scorer.labels
-        safety = np.array([label.startswith(f"{REFERRAL}/") for label in labels])
+        owing = self._owing(labels)
         outside = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
         judged = []
         for p, similarity, head in zip(scores.probabilities, scores.similarities, scores.referral):
-            inside = p.copy()
-            p_outside = 0.0
-            if outside is not None:
-                p_outside = float(p[outside])
-                inside[outside] = -1
-            order = np.argsort(-inside)
-            best, second = int(order[0]), int(order[1])
-            features = np.array(
-                [
-                    1.0,
-                    _log_odds(inside[best]),
-                    inside[best] - inside[second],
-                    similarity[best],
-                    _log_odds(p_outside),
-                ]
-            )
-            certainty = float(1 / (1 + np.exp(-features @ self._weights)))
-            if certainty >= self._config["answer_from"]:
-                outcome = "answer"
-            elif certainty >= self._config["offer_from"]:
-                outcome = "clarify"
-            else:
-                outcome = "decline"
+            features, order = gate_features(p, similarity, outside)
+            best = int(order[0])
+            certainty = _logistic(features @ self._certainty)
             candidates = tuple(
-                labels[i]
-                for i in order[: MAX_CANDIDATES + 3]
-                if inside[i] > 0.02 and labels[i].startswith(f"{FAQ}/")
+                labels[i] for i in order[: MAX_CANDIDATES + 3] if p[i] > 0.02 and labels[i].startswith(f"{FAQ}/")
             )[:MAX_CANDIDATES]
-            if outcome == "clarify" and not candidates:
+            if _logistic(features @ self._inside) < self._config["inside_from"]:
                 outcome = "decline"
-            danger = labels[int(np.argmax(np.where(safety, p, -1)))] if safety.any() else ""
+            elif certainty >= self._config["answer_from"]:
+                outcome = "answer"
+            else:
+                outcome = "clarify" if candidates else "decline"
+            danger = labels[int(np.argmax(np.where(owing, p, -1)))] if owing.any() else ""
             judged.append(
-                Judgement(outcome, labels[best], candidates, certainty, float(p[safety].sum()), float(head), danger)
+                Judgement(outcome, labels[best], candidates, certainty, float(p[owing].sum()), float(head), danger)
             )
         return judged
 
-    def _judge_message(
-        self,
-        message: Message,
-        reading: Reading,
-        scorer: TopicScorer,
-        catalogue: Catalogue,
-        last_topic: Optional[Topic],
-    ) -> list[Judgement]:
-        """Judge a message: whole, as a follow-up, and question by question."""
-        from calla.nlu.encoder import sentence_vector
+    def _owing(self, labels: list[str]) -> np.ndarray:
+        """Return which labels are answered with a referral first: ``[labels]``, boolean."""
+        topics = (self._catalogue.by_intent(label) for label in labels)
+        return np.array([topic is not None and topic.referral == "always" for topic in topics])
 
-        whole = self.judge(scorer, [reading.text], sentence_vector(message))[0]
-        follow_up = self._follow_up(reading.text, whole, scorer, last_topic)
+    def _judge_message(
+        self, message: Message, reading: Reading, scorer: TopicScorer, catalogue: Catalogue, last_topic: Optional[Topic]
+    ) -> list[Judgement]:
+        """Judge a message: as a follow-up, question by question, or whole."""
+        whole = scorer.score([reading.text], sentence_vector(message))
+        judged = self.judge(whole, scorer.labels)[0]
+        follow_up = self._follow_up(reading.text, judged, scorer, last_topic)
         if follow_up:
             return [follow_up]
-        parts = [part for sentence in reading.sentences() for part in questions.cut(sentence)]
+        spoken = not re.search(r"[.?!;\n]", reading.text)
+        parts = [part for sentence in reading.sentences() for part in questions.cut(sentence, run_on=spoken)]
         if len(parts) < 2:
-            return [whole]
-        return self._judge_parts(parts, whole, scorer, catalogue)
+            return [judged]
+        return self._judge_parts(parts[:MAX_PARTS], judged, scorer, catalogue)
 
     def _judge_parts(
-        self, parts: list[questions.Part], whole: Judgement, scorer: TopicScorer, catalogue: Catalogue
+        self,
+        parts: list[questions.Part],
+        judged_whole: Judgement,
+        scorer: TopicScorer,
+        catalogue: Catalogue,
     ) -> list[Judgement]:
         """Answer each question of a message, but never cut one question in two."""
-        parts = parts[:8]
-        judged = self.judge(scorer, [part.text for part in parts])
-        chosen: list[Judgement] = []
-        any_asks = any(part.asks for part in parts)
+        judged = self.judge(scorer.score([part.text for part in parts]), scorer.labels)
+        asking = [i for i, part in enumerate(parts) if part.asks]
+        # A message that is clear as a whole is cut only for parts that are clear too.
+        needed = self._config["part_from"] if judged_whole.certainty < SURE else self._config["sure_part_from"]
+        chosen: dict[str, Judgement] = {}
         previous: Optional[Topic] = None
-        for part, judgement in zip(parts, judged):
-            if previous and questions.has_pronoun(part.text):
-                judgement = self._better(
-                    judgement, self.judge(scorer, [questions.put_subject(part.text, previous.subject or "")])[0]
-                )
+        for i, part in enumerate(parts):
+            judgement = self._resolved(part.text, judged[i], previous, scorer)
             topic = catalogue.by_intent(judgement.label)
-            if topic and judgement.certainty >= self._config["part_from"]:
-                if (part.asks or not any_asks) and topic.id not in _PASSING:
-                    chosen.append(judgement)
-                previous = topic if topic.group == FAQ else previous
-        distinct = {j.label: j for j in reversed(chosen)}
-        in_order = [j for j in dict.fromkeys(chosen) if distinct[j.label] is j]
-        whole_topic = catalogue.by_intent(whole.label)
-        if len(in_order) >= 2 and not (whole.certainty > 0.9 and whole.label not in distinct and not any_asks):
-            return in_order[:MAX_ANSWERS]
-        if len(in_order) == 1:
-            only = in_order[0]
-            # One question among remarks: the remarks may name what it is about.
-            if whole.label == only.label or only.certainty >= whole.certainty or not whole_topic:
-                return [only, *self._only_danger([whole, *judged])]
-        return [whole, *self._only_danger(judged)]
+            if topic is None or judgement.outcome == "decline":
+                continue
+            previous = topic if topic.group == FAQ else previous
+            beside_mark = part.strong or any(p.strong for p in parts[i + 1 : i + 2])
+            named = judgement.certainty > VERY_SURE and (beside_mark or judgement.label == judged_whole.label)
+            wanted = part.asks or not asking or named
+            if wanted and topic.id not in _PASSING and judgement.certainty >= needed:
+                chosen.setdefault(judgement.label, judgement)
+        remarks = [replace(j, outcome="ignore", candidates=()) for j in [judged_whole, *judged]]
+        if len(chosen) >= 2 and not (len(asking) < 2 and judged_whole.certainty > 0.8 and judged_whole.label in chosen):
+            return [replace(j, outcome="answer") for j in list(chosen.values())[:MAX_ANSWERS]] + remarks
+        if len(asking) == 1 and chosen:
+            # One question among remarks: the remarks may name what it is about, or drown it.
+            only = next(iter(chosen.values()))
+            return [only if only.certainty > judged_whole.certainty else judged_whole, *remarks]
+        return [judged_whole, *remarks]
 
-    @staticmethod
-    def _only_danger(judged: list[Judgement]) -> list[Judgement]:
-        """Keep what matters for safety of parts that are not answered."""
-        return [Judgement("ignore", j.label, (), 0.0, j.mass, j.head, j.danger) for j in judged]
-
-    @staticmethod
-    def _better(one: Judgement, other: Judgement) -> Judgement:
-        return other if other.certainty > one.certainty else one
+    def _resolved(
+        self, text: str, judgement: Judgement, previous: Optional[Topic], scorer: TopicScorer
+    ) -> Judgement:
+        """Judge a part again with what its "it" stands for, or what it leaves out."""
+        pronoun = questions.has_pronoun(text)
+        # "Which foods have it?" is clear only with what "it" is; "how do they find it"
+        # is clear enough.
+        limit = VERY_SURE if previous and questions.has_it(text) else SURE
+        if judgement.certainty >= limit or not (pronoun or previous):
+            return judgement
+        subject = (previous.subject if previous else "") or DEFAULT_SUBJECT
+        resolved = self.judge(scorer.score([questions.put_subject(text, subject)]), scorer.labels)[0]
+        return resolved if resolved.certainty >= min(SURE, judgement.certainty) else judgement
 
     # ------------------------------------------------------------------- follow-ups
 
@@ -418,27 +424,31 @@ class AnswerGate(GraphComponent, IntentClassifier):
             return None
         words = _WORDS.findall(text)
         corrected = questions.correction(text)
-        if corrected is None and len(words) > 9:
-            return None
         leads = questions.leads_on(text)
         pronoun = questions.has_pronoun(text)
-        if corrected is None and not leads and not pronoun and (len(words) > 5 or whole.certainty > 0.8):
-            return None
-        if whole.label.startswith(f"{CHAT}/") and whole.certainty > 0.6 and corrected is None:
-            return None
+        if corrected is None:
+            if len(words) > (9 if leads or pronoun else 4):
+                return None
+            if not leads and not pronoun and whole.certainty > 0.8:
+                return None
+            if whole.label.startswith(f"{CHAT}/") and whole.certainty > 0.5:
+                return None
         subject = last_topic.subject or last_topic.title
-        core = corrected or questions.without_lead(text)
-        variants = []
-        if corrected is not None or leads or len(words) <= 3:
+        core = corrected or questions.without_lead(text) or text
+        variants = [core]
+        if corrected is not None or (leads and not pronoun and len(words) <= 5):
             variants.append(questions.in_aspect(last_topic.aspect, core))
-        if corrected is not None or leads:
-            variants.append(core)
-        if pronoun or not leads:
-            variants.append(questions.put_subject(core or text, subject))
-        judged = self.judge(scorer, variants)
-        # A question that names its own subject ("and MK-4?") is about that subject.
-        best = max(judged, key=lambda j: j.certainty)
-        if best.certainty < self._config["offer_from"] or best.certainty < whole.certainty - (0.3 if pronoun else 0.0):
+        if corrected is None:
+            variants.append(questions.put_subject(core, subject))
+        scores = scorer.score(variants)
+        if last_topic.intent in scorer.labels:
+            # Nobody asks the same again with "and ...?"; what is left of it keeps its
+            # share, so that the certainty falls where nothing else fits.
+            scores.probabilities[:, scorer.labels.index(last_topic.intent)] *= 0.2
+        best = max(self.judge(scores, scorer.labels), key=lambda j: j.certainty)
+        if best.outcome == "decline":
+            return None
+        if best.certainty < whole.certainty - 0.3:
             return None
         return best
 
@@ -459,8 +469,47 @@ class AnswerGate(GraphComponent, IntentClassifier):
 
     def _with_danger(self, plan: Plan, reading: Reading, scorer: Optional[TopicScorer], catalogue: Catalogue) -> Plan:
         if scorer is not None:
-            plan.referrals.extend(self._dangers(self.judge(scorer, reading.sentences()[:20]), catalogue))
+            plan.referrals.extend(self._dangers(self.judge(scorer.score(reading.sentences()[:20]), scorer.labels), catalogue))
         return plan
+
+
+def gate_features(
+    probabilities: np.ndarray, similarities: np.ndarray, outside: Optional[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute what the gate weighs.
+
+    Args:
+        probabilities: ``[labels]``, one row of ``Scores.probabilities``.
+        similarities: ``[labels]``, one row of ``Scores.similarities``.
+        outside: index of the out-of-scope label, ``None`` if there is none.
+
+    Returns:
+        the features (``FEATURES``) and the indices of the labels inside the field, most
+        probable first.
+    """
+    inside = probabilities.copy()
+    p_outside, cosine_outside = 0.0, 0.0
+    if outside is not None:
+        p_outside, cosine_outside = float(probabilities[outside]), float(similarities[outside])
+        inside[outside] = -1
+    order = np.argsort(-inside)
+    best, second = order[0], order[1]
+    nearest = max(float(c) for i, c in enumerate(similarities) if i != outside)
+    features = np.array(
+        [
+            1.0,
+            _log_odds(inside[best]),
+            inside[best] - inside[second],
+            similarities[best],
+            _log_odds(p_outside),
+            nearest - cosine_outside,
+        ]
+    )
+    return features, order
+
+
+def _logistic(x: float) -> float:
+    return float(1 / (1 + np.exp(-x)))
 
 
 def _log_odds(p: float) -> float:

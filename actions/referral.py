@@ -1,0 +1,44 @@
+"""The medical referral in the normal case: with the operator's own contacts."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from rasa_sdk import Action, Tracker
+from rasa_sdk.executor import CollectingDispatcher
+
+from calla.safety.screen import load_screen
+from calla.settings import settings
+
+
+def owed(message: Mapping[str, Any]) -> list[str]:
+    """Return the names of the referral responses that a message is owed, most urgent first.
+
+    Args:
+        message: Rasa's ``latest_message``. With the gate's plan the plan counts; a message
+            without one (another pipeline, another tool) is screened here.
+    """
+    plan = message.get("plan")
+    if plan is not None:
+        return [referral["response"] for referral in plan.get("referrals", [])]
+    return [f"utter_referral/{finding.topic}" for finding in load_screen().find(message.get("text") or "")]
+
+
+class ActionMedicalReferral(Action):
+    """Says whom to call, how soon and what to bring, before anything else is said.
+
+    The sentences are named responses (``data/topics/safety``, ``data/safety``); this
+    action chooses them and fills in the contacts of the clinic that runs Calla. If it
+    fails, the referral policy gives the same responses without it.
+    """
+
+    def name(self) -> str:
+        """Name of the action in the domain."""
+        return "action_medical_referral"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Utter every owed referral."""
+        for response in owed(tracker.latest_message):
+            dispatcher.utter_message(response=response, **settings().contacts)
+        return []

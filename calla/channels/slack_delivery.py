@@ -1,0 +1,193 @@
+"""Exactly once and in order: what has been seen, and one lane per conversation."""
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict, deque
+from typing import Awaitable, Callable, Optional, Protocol
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from calla.channels.slack_identity import Question
+
+logger = logging.getLogger(__name__)
+
+# Seconds for which a delivered message is remembered; Slack's last retry comes after
+# five minutes.
+REMEMBER = 15 * 60
+# Most keys held in memory; the oldest go first.
+MAX_KEYS = 100_000
+# Seconds that Redis may take. Slack wants its acknowledgement within three.
+REDIS_DEADLINE = 0.5
+# Seconds after which a process that gives no sign counts as gone, and between two signs.
+ALIVE_FOR, ALIVE_EVERY = 30, 10
+# Messages understood at the same time. Understanding blocks the event loop for some
+# milliseconds each; few at a time leave room for acknowledgements between them.
+SLOTS = 4
+_PREFIX = "calla:slack:"
+
+
+class Seen(Protocol):
+    """Remembers keys for a while."""
+
+    async def claim(self, key: str, seconds: float = REMEMBER) -> bool:
+        """Remember a key; ``False`` if it is remembered already."""
+
+    async def known(self, key: str) -> bool:
+        """Say whether a key is remembered."""
+
+    async def forget(self, key: str) -> None:
+        """Forget a key."""
+
+    async def alive(self, owner: str) -> Optional[list[str]]:
+        """Give a sign of life; returns who else gave one, ``None`` if nobody can know."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class SeenInMemory:
+    """Remembers keys in this process, at most ``MAX_KEYS``."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._until: OrderedDict[str, float] = OrderedDict()
+        self._clock = clock
+
+    async def claim(self, key: str, seconds: float = REMEMBER) -> bool:
+        """Remember a key (see ``Seen``)."""
+        if await self.known(key):
+            return False
+        self._until.pop(key, None)
+        self._until[key] = self._clock() + seconds
+        while len(self._until) > MAX_KEYS:
+            self._until.popitem(last=False)
+        return True
+
+    async def known(self, key: str) -> bool:
+        """Say whether a key is remembered."""
+        return self._until.get(key, float("-inf")) > self._clock()
+
+    async def forget(self, key: str) -> None:
+        """Forget a key."""
+        self._until.pop(key, None)
+
+    async def alive(self, owner: str) -> Optional[list[str]]:
+        """Without Redis there is one process only: itself."""
+        return [owner]
+
+    async def close(self) -> None:
+        """Nothing to let go."""
+
+
+class SeenInRedis:
+    """Remembers keys in Redis, for several processes; in memory while Redis is away.
+
+    Args:
+        url: address of Redis.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.asyncio.from_url(
+            url, socket_timeout=REDIS_DEADLINE, socket_connect_timeout=REDIS_DEADLINE, decode_responses=True
+        )
+        self._memory = SeenInMemory()
+
+    async def claim(self, key: str, seconds: float = REMEMBER) -> bool:
+        """Remember a key (see ``Seen``)."""
+        if not await self._memory.claim(key, seconds):
+            return False
+        try:
+            return bool(await self._redis.set(_PREFIX + key, "1", nx=True, px=int(seconds * 1000)))
+        except (RedisError, OSError, asyncio.TimeoutError) as error:
+            self._failed(error)
+            return True
+
+    async def known(self, key: str) -> bool:
+        """Say whether a key is remembered."""
+        if await self._memory.known(key):
+            return True
+        try:
+            return bool(await self._redis.exists(_PREFIX + key))
+        except (RedisError, OSError, asyncio.TimeoutError) as error:
+            self._failed(error)
+            return False
+
+    async def forget(self, key: str) -> None:
+        """Forget a key."""
+        await self._memory.forget(key)
+        try:
+            await self._redis.delete(_PREFIX + key)
+        except (RedisError, OSError, asyncio.TimeoutError) as error:
+            self._failed(error)
+
+    async def alive(self, owner: str) -> Optional[list[str]]:
+        """Give a sign of life (see ``Seen``)."""
+        prefix = f"{_PREFIX}alive:"
+        try:
+            await self._redis.set(prefix + owner, "1", ex=ALIVE_FOR)
+            return [key[len(prefix) :] async for key in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
+        except (RedisError, OSError, asyncio.TimeoutError) as error:
+            self._failed(error)
+            return None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.close()
+
+    @staticmethod
+    def _failed(error: Exception) -> None:
+        logger.error("Redis failed (%s); Slack messages are remembered in this process.", type(error).__name__)
+
+
+def seen_store(redis_url: Optional[str]) -> Seen:
+    """Return Redis where it is configured, else this process's memory."""
+    return SeenInRedis(redis_url) if redis_url else SeenInMemory()
+
+
+class Lanes:
+    """Answers questions one after another per conversation, conversations side by side.
+
+    Args:
+        answer: understands and answers one question; gets the number of messages that
+            were out before a restart, and the slots to hold while it understands.
+    """
+
+    def __init__(self, answer: Callable[[Question, int, asyncio.Semaphore], Awaitable[None]]) -> None:
+        self._answer = answer
+        self._lanes: dict[str, deque[tuple[Question, int]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(SLOTS)
+
+    def put(self, question: Question, sent: int = 0) -> None:
+        """Queue a question behind the others of its conversation."""
+        lane = self._lanes.get(question.conversation)
+        if lane is not None:
+            lane.append((question, sent))
+            return
+        lane = self._lanes[question.conversation] = deque([(question, sent)])
+        task = asyncio.get_running_loop().create_task(self._run(question.conversation, lane))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, conversation: str, lane: deque[tuple[Question, int]]) -> None:
+        try:
+            while lane:
+                question, sent = lane.popleft()
+                try:
+                    await self._answer(question, sent, self._slots)
+                except Exception as error:
+                    # The text stays out of the log: only what kind of failure it was.
+                    logger.error("Answering in Slack failed: %s", type(error).__name__)
+        finally:
+            del self._lanes[conversation]
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until everything is answered, at most so long; then stop."""
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)

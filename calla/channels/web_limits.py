@@ -1,0 +1,78 @@
+"""How much one visitor, one address and all together may ask of the server."""
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+
+from throttled.asyncio import MemoryStore, Throttled
+from throttled.rate_limiter import Quota, per_duration
+
+# Addresses and conversations remembered; the least recently seen are forgotten first.
+REMEMBERED = 20_000
+
+
+def address_key(address: str) -> str:
+    """Return the part of an address that stands for one visitor: an IPv6 network is one."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+    return str(parsed)
+
+
+class Limit:
+    """One limit per key: so many in a period, evenly, with a burst (GCRA).
+
+    Args:
+        name: namespace of its keys.
+        number: how many are allowed in a period.
+        seconds: length of the period.
+        burst: how many may come at once after a pause.
+    """
+
+    def __init__(self, name: str, number: int, seconds: int, burst: int) -> None:
+        quota: Quota = per_duration(timedelta(seconds=seconds), number, burst)
+        self._limiter = Throttled(
+            using="gcra", quota=quota, key_prefix=name, store=MemoryStore(options={"MAX_SIZE": REMEMBERED})
+        )
+
+    async def wait_for(self, key: str) -> float:
+        """Take one; return 0 if it was allowed, else the seconds to wait before the next try."""
+        result = await self._limiter.limit(key)
+        return max(result.state.retry_after, 0.1) if result.limited else 0.0
+
+
+class Limits:
+    """The limits of the web channel.
+
+    Args:
+        messages_per_minute: messages of one conversation.
+        address_messages_per_minute: messages from one network address (a clinic's
+            waiting room may share one).
+        sessions_per_hour: new conversations from one network address.
+    """
+
+    def __init__(self, messages_per_minute: int, address_messages_per_minute: int, sessions_per_hour: int) -> None:
+        self._messages = Limit("messages", messages_per_minute, 60, max(1, messages_per_minute // 2))
+        self._address = Limit(
+            "address", address_messages_per_minute, 60, max(1, address_messages_per_minute // 3)
+        )
+        self._sessions = Limit("sessions", sessions_per_hour, 3600, max(1, sessions_per_hour // 3))
+        # Everything else a client asks (history, feedback, erasure, connecting).
+        self._calls = Limit("calls", address_messages_per_minute * 4, 60, address_messages_per_minute * 2)
+
+    async def message(self, sender: str, address: str) -> float:
+        """Count a message; return the seconds to wait, 0 if it may pass."""
+        return await self._messages.wait_for(sender) or await self._address.wait_for(address_key(address))
+
+    async def session(self, address: str) -> float:
+        """Count a new conversation; return the seconds to wait, 0 if it may begin."""
+        return await self._sessions.wait_for(address_key(address))
+
+    async def call(self, address: str) -> float:
+        """Count any other request; return the seconds to wait, 0 if it may pass."""
+        return await self._calls.wait_for(address_key(address))

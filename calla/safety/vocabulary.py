@@ -1,0 +1,237 @@
+"""Reading of the vocabulary: YAML that a nurse can review, checked strictly.
+
+Files in ``data/safety``:
+
+- ``word_lists.yml``: word lists shared by all files;
+- ``context.yml``, ``spelling.yml``, ``common_words.yml``: see ``context``, ``spelling``;
+- every other file with a ``subject``: entries. One entry, one reason to refer.
+
+None of the top-level keys is one that Rasa knows, so Rasa leaves these files alone.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import yaml
+
+from calla.safety.context import ContextRules, rules_from
+from calla.safety.patterns import Pattern, PatternError, WordLists, compile_list, compile_pattern
+from calla.safety.spelling import Speller
+
+DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "data" / "safety"
+WORD_LISTS, CONTEXT, SPELLING, COMMON = "word_lists.yml", "context.yml", "spelling.yml", "common_words.yml"
+# Named responses of the referrals; written by others, read by Rasa.
+NOT_VOCABULARY = frozenset({"referrals.yml", "contacts.yml"})
+
+# Topics of the screen, most urgent first, with the kind of referral each owes.
+KINDS: Mapping[str, str] = {
+    "emergency": "emergency",
+    "emotional_crisis": "crisis",
+    "red_flag_symptom": "urgent",
+    "suspicious_finding": "urgent",
+    "interpret_my_results": "urgent",
+    "refuse_or_delay_care": "planned",
+    "appointment": "planned",
+    "stop_medication": "prescriber",
+    "medicines": "prescriber",
+}
+
+_FILE_KEYS = frozenset({"subject", "lists", "entries"})
+_ENTRY_KEYS = frozenset({"id", "topic", "patterns", "example", "needs", "unless", "negatable", "why", "source"})
+_ENTRY_REQUIRED = ("id", "topic", "patterns", "example")
+_CONTEXT_KEYS = frozenset(
+    {"negations", "pseudo_negations", "terminators", "negated_before", "animals", "people", "fiction", "scope", "why", "source"}
+)
+_SPELLING_KEYS = frozenset({"rewrites", "important", "important_lists", "function_words", "leave_alone", "emoji", "why"})
+# Names of medicines at least this long are worth a typo.
+_SHORTEST_NAME = 6
+_ID = re.compile(r"[a-z][a-z0-9_]+\Z")
+
+
+class VocabularyError(ValueError):
+    """The vocabulary cannot be used; the message names the file and the entry."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the vocabulary.
+
+    Attributes:
+        id: stable name; stands in records instead of any text.
+        topic: one of ``KINDS``.
+        patterns: compiled patterns; any of them suffices.
+        example: a sentence that only this entry catches.
+        needs: word lists of which each must occur somewhere in the message.
+        unless: word lists; if one occurs in the sentence, the match is disregarded.
+        negatable: whether "no ..." takes the finding away.
+    """
+
+    id: str
+    topic: str
+    patterns: tuple[Pattern, ...]
+    example: str
+    needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    negatable: bool = True
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Everything that the screen needs, from the files of one folder."""
+
+    entries: tuple[Entry, ...]
+    lists: WordLists
+    list_regexes: Mapping[str, re.Pattern[str]]
+    context: ContextRules
+    speller: Speller
+    emoji: Mapping[str, str] = field(default_factory=dict)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (OSError, yaml.YAMLError) as error:
+        raise VocabularyError(f"{path.name}: cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise VocabularyError(f"{path.name}: must be a mapping")
+    return data
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML in which "no", "on" and numbers stay words."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regex) for tag, regex in pairs if tag == "tag:yaml.org,2002:merge"]
+    for first, pairs in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def _check_keys(where: str, data: Mapping[str, Any], allowed: frozenset[str]) -> None:
+    for key in data:
+        if key not in allowed:
+            raise VocabularyError(f"{where}: unknown key {key!r}. Allowed keys: {', '.join(sorted(allowed))}")
+
+
+def _strings(where: str, value: Any) -> list[str]:
+    if isinstance(value, str):
+        # One long line of words is easier to review than a line per word.
+        return value.split()
+    if not isinstance(value, list) or not all(isinstance(v, str) and v.strip() for v in value):
+        raise VocabularyError(f"{where}: must be a list of words")
+    return value
+
+
+def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
+    if not isinstance(data, dict):
+        raise VocabularyError(f"{path.name}: each entry must be a mapping")
+    where = f"{path.name}: entry {data.get('id', '?')!r}"
+    _check_keys(where, data, _ENTRY_KEYS)
+    for key in _ENTRY_REQUIRED:
+        if not data.get(key):
+            raise VocabularyError(f"{where}: needs the key {key!r}")
+    if not _ID.match(data["id"]):
+        raise VocabularyError(f"{where}: an id is lower-case letters, digits and underscores")
+    if data["topic"] not in KINDS:
+        raise VocabularyError(f"{where}: unknown topic {data['topic']!r}. Allowed topics: {', '.join(KINDS)}")
+    negatable = data.get("negatable", "yes")
+    if negatable not in ("yes", "no"):
+        raise VocabularyError(f"{where}: 'negatable' is yes or no")
+    for key in ("needs", "unless"):
+        for name in _strings(where, data.get(key, [])):
+            if name not in lists:
+                raise VocabularyError(f"{where}: no word list {name!r}. Known lists: {', '.join(sorted(lists))}")
+    patterns = data["patterns"]
+    if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
+        raise VocabularyError(f"{where}: 'patterns' must be a list of lines")
+    try:
+        compiled = tuple(p for line in patterns for p in compile_pattern(line, lists))
+    except PatternError as error:
+        raise VocabularyError(f"{where}: {error}") from error
+    return Entry(
+        id=data["id"],
+        topic=data["topic"],
+        patterns=compiled,
+        example=data["example"],
+        needs=tuple(_strings(where, data.get("needs", []))),
+        unless=tuple(_strings(where, data.get("unless", []))),
+        negatable=negatable == "yes",
+    )
+
+
+def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) -> Vocabulary:
+    """Read and check the vocabulary.
+
+    Args:
+        folder: where the files are.
+        without: ids of entries to leave out (for the tests that show that each entry
+            is needed).
+
+    Raises:
+        VocabularyError: if a file or entry is not as it should be, with the allowed
+            keys where one is wrong.
+    """
+    shared = _read(folder / WORD_LISTS)
+    _check_keys(WORD_LISTS, shared, frozenset({"subject", "lists"}))
+    lists: dict[str, list[str]] = {n: _strings(f"{WORD_LISTS}: {n}", v) for n, v in shared["lists"].items()}
+    special = {WORD_LISTS, CONTEXT, SPELLING, COMMON} | NOT_VOCABULARY
+    files = [p for p in sorted(folder.glob("*.yml")) if p.name not in special]
+    raw = {path: _read(path) for path in files}
+    for path, data in raw.items():
+        _check_keys(path.name, data, _FILE_KEYS)
+        for name, words in (data.get("lists") or {}).items():
+            if name in lists:
+                raise VocabularyError(f"{path.name}: word list {name!r} exists already")
+            lists[name] = _strings(f"{path.name}: {name}", words)
+    entries: list[Entry] = []
+    for path, data in raw.items():
+        entries.extend(_entry(path, e, lists) for e in data.get("entries") or [])
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.id in seen:
+            raise VocabularyError(f"entry {entry.id!r} exists twice")
+        seen.add(entry.id)
+    kept = tuple(e for e in entries if e.id not in without)
+
+    context = _read(folder / CONTEXT)
+    _check_keys(CONTEXT, context, _CONTEXT_KEYS)
+    context = {k: int(v) if k == "scope" else v if k in ("why", "source") else _strings(f"{CONTEXT}: {k}", v) for k, v in context.items()}
+    spelling = _read(folder / SPELLING)
+    _check_keys(SPELLING, spelling, _SPELLING_KEYS)
+    common = _read(folder / COMMON)
+    _check_keys(COMMON, common, frozenset({"common", "why"}))
+
+    used_lists = {name for e in kept for name in (*e.needs, *e.unless)}
+    patterns = [p for e in kept for p in e.patterns]
+    literals = {w for p in patterns for w in p.literals}
+    prefixes = {w for p in patterns for w in p.prefixes}
+    for name in used_lists:
+        for item in lists[name]:
+            for word in item.split():
+                if "{" not in word:
+                    (prefixes if word.endswith("*") else literals).add(word.rstrip("*+"))
+    important = list(_strings(f"{SPELLING}: important", spelling["important"]))
+    for name in _strings(f"{SPELLING}: important_lists", spelling["important_lists"]):
+        important.extend(
+            w.rstrip("*+") for item in lists[name] for w in [item] if " " not in w and len(w) >= _SHORTEST_NAME
+        )
+    speller = Speller(
+        literals=literals,
+        prefixes=prefixes,
+        important=list(dict.fromkeys(important)),
+        common=_strings(f"{COMMON}: common", common["common"])
+        + _strings(f"{SPELLING}: leave_alone", spelling["leave_alone"]),
+        function_words=_strings(f"{SPELLING}: function_words", spelling["function_words"]),
+        rewrites=spelling["rewrites"],
+    )
+    return Vocabulary(
+        entries=kept,
+        lists=lists,
+        list_regexes={name: compile_list(name, lists) for name in used_lists},
+        context=rules_from(context),
+        speller=speller,
+        emoji=spelling["emoji"],
+    )

@@ -1,0 +1,213 @@
+"""A real Calla server for tests, and the web channel alone with a scripted agent."""
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, AsyncIterator, Optional
+
+import rasa.core.channels.channel
+from rasa.core.channels.channel import UserMessage
+from rasa.core.lock_store import InMemoryLockStore
+from rasa.shared.core.events import BotUttered, UserUttered
+from sanic import Sanic
+from sanic.touchup.service import TouchUp
+
+from calla.channels.web import WebInput
+from calla.settings import ROOT, Settings
+
+# Seconds a server may take from start to its first answer on a busy machine.
+START = 240
+SECRET = "a secret for tests, long enough to sign with"
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RealServer:
+    """``python -m calla.server`` with its own data folder.
+
+    Args:
+        folder: data folder; the same folder again is the same conversations.
+        port: port to listen on.
+        environment: settings beside port, folder and secret.
+    """
+
+    def __init__(self, folder: Path, port: Optional[int] = None, **environment: str) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "server.log"
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("CALLA_", "SLACK_"))},
+            "CALLA_PORT": str(self.port),
+            "CALLA_DATA_FOLDER": str(folder),
+            "CALLA_SECRET": SECRET,
+            **environment,
+        }
+        self._process: Optional[subprocess.Popen[bytes]] = None
+
+    def start(self) -> RealServer:
+        """Start and wait until it answers.
+
+        Raises:
+            RuntimeError: if it stops or does not answer in time.
+        """
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "calla.server"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            )
+        until = time.monotonic() + START
+        while time.monotonic() < until:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"The server stopped: {self.log.read_text()[-2000:]}")
+            try:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=2) as answer:
+                    if answer.status == 200:
+                        return self
+            except OSError:
+                time.sleep(0.3)
+        raise RuntimeError("The server did not become ready.")
+
+    @property
+    def resident(self) -> int:
+        """Resident memory in bytes."""
+        assert self._process is not None
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def kill(self) -> None:
+        """End the process at once, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the process in order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(how)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class ScriptedAgent:
+    """Stands for the agent: answers what a test says, remembers events and records.
+
+    Attributes:
+        answers: named responses that a message is answered with.
+        gate: while cleared, no answer comes.
+        heard: the messages that reached the agent.
+    """
+
+    def __init__(self) -> None:
+        self.answers = ["utter_faq/what_is_mk7"]
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.started = asyncio.Event()
+        self.heard: list[UserMessage] = []
+        self.events: dict[str, list[Any]] = {}
+        self.erased: list[str] = []
+        self.thumbs: list[dict[str, Any]] = []
+        self.fails = False
+        self.lock_store = InMemoryLockStore()
+        self.domain = SimpleNamespace(
+            responses={
+                "utter_web_welcome": [{"text": "Hello", "metadata": {"questions": ["what_is_mk7", "not_there"]}}],
+                "utter_faq/what_is_mk7": [{"text": "MK-7 is", "metadata": {"title": "What is MK-7?"}}],
+            }
+        )
+        self.nlg = SimpleNamespace(render=self.render)
+        self.tracker_store = SimpleNamespace(retrieve_full_tracker=self._tracker)
+        self.records = SimpleNamespace(feedback=lambda **row: self.thumbs.append(row))
+
+    def is_ready(self) -> bool:
+        """Say that a model is there."""
+        return True
+
+    @staticmethod
+    def render(name: str, **_: Any) -> dict[str, Any]:
+        """Render any response as its own name, with every part."""
+        return {
+            "text": f"text of {name}",
+            "metadata": {
+                "body": f"text of {name}",
+                "kind": "urgent",
+                "evidence": {"label": "limited", "text": "Evidence: limited."},
+                "sources": [
+                    {"organisation": "NHS", "title": "Vitamin K", "url": "https://nhs.uk/k"},
+                    {"organisation": "Evil", "title": "Script", "url": "javascript:alert(1)"},
+                ],
+                "reviewed": "2026-11-22",
+            },
+            "buttons": [{"title": "What is MK-4?", "payload": "What is MK-4?"}],
+        }
+
+    async def _tracker(self, sender: str) -> Any:
+        return SimpleNamespace(events=list(self.events.get(sender, [])))
+
+    async def handle_message(self, message: UserMessage) -> None:
+        """Answer a message as the test says."""
+        self.heard.append(message)
+        self.started.set()
+        await self.gate.wait()
+        if self.fails:
+            raise RuntimeError("the secret text of the message")
+        events = self.events.setdefault(message.sender_id, [])
+        events.append(UserUttered(message.text, message_id=message.message_id))
+        for name in self.answers:
+            rendered = {**self.render(name), "utter_action": name}
+            await message.output_channel.send_response(message.sender_id, dict(rendered))
+            stored = {"metadata": rendered["metadata"], "utter_action": name}
+            events.append(BotUttered(rendered["text"], {"buttons": rendered["buttons"]}, stored))
+
+    def erase(self, sender: str) -> None:
+        """Forget a conversation."""
+        self.erased.append(sender)
+        self.events.pop(sender, None)
+
+
+@asynccontextmanager
+async def channel_alone(**settings: Any) -> AsyncIterator[SimpleNamespace]:
+    """Run the web channel on a port of its own.
+
+    Args:
+        **settings: fields of ``Settings``.
+
+    Yields:
+        ``url``, ``agent`` (scripted), ``channel``.
+    """
+    config = Settings(**settings)
+    port = free_port()
+    app = Sanic(f"web_channel_{port}")
+    app.ctx.agent = ScriptedAgent()
+    channel = WebInput(config, SECRET)
+    rasa.core.channels.channel.register([channel], app, route="/webhooks/")
+    server = await app.create_server("127.0.0.1", port, return_asyncio_server=True, access_log=False)
+    assert server is not None
+    await server.startup()
+    # Sanic rewrites its own classes when a server starts; a second server in the same
+    # process would find them rewritten already.
+    TouchUp._registry.clear()
+    await server.start_serving()
+    try:
+        yield SimpleNamespace(url=f"http://127.0.0.1:{port}", agent=app.ctx.agent, channel=channel, port=port)
+    finally:
+        app.ctx.agent.gate.set()
+        await channel.sio.shutdown()
+        server.close()
+        await server.wait_closed()

@@ -1,0 +1,97 @@
+"""``docs/article-coverage.md`` answers every claim of the article, and truthfully."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from topic_files import HERE, ROOT, load, read_yaml
+
+TABLE = ROOT / "docs" / "article-coverage.md"
+# Verdict -> the evidence labels that a topic with this main claim may carry.
+LABELS = {
+    "supported": {"supported", "general"},
+    "limited": {"limited"},
+    "not supported": {"not_supported"},
+    "contradicted": {"not_supported"},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        number: number of the claim.
+        claim: the claim in our own words.
+        topics: every topic that speaks of it.
+        main: the topics that have it as their main claim (bold in the table).
+        verdict: what the evidence says.
+    """
+
+    number: int
+    claim: str
+    topics: tuple[str, ...]
+    main: tuple[str, ...]
+    verdict: str
+
+
+def rows() -> list[Row]:
+    """Read the table."""
+    lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if re.match(r"\| \d+ \|", line)]
+    return [_row([cell.strip() for cell in line.strip("|").split("|")]) for line in lines]
+
+
+def _row(cells: list[str]) -> Row:
+    number, claim, topics, verdict, _note = cells
+    return Row(
+        number=int(number),
+        claim=claim,
+        topics=tuple(topic.strip("* ") for topic in topics.split(",")),
+        main=tuple(re.findall(r"\*\*(\w+)\*\*", topics)),
+        verdict=verdict,
+    )
+
+
+def test_every_claim_has_its_row() -> None:
+    """Claims and table agree, number by number and word by word."""
+    assert [(row.number, row.claim) for row in rows()] == list(read_yaml(HERE / "article_claims.yml").items())
+
+
+def test_rows_name_topics_that_exist() -> None:
+    """No row points nowhere."""
+    unknown = {row.number: set(row.topics) - load().ids for row in rows()}
+    assert not {number: topics for number, topics in unknown.items() if topics}
+
+
+def test_every_topic_of_the_article_is_in_the_table() -> None:
+    """What the article started has its claim in the table."""
+    named = {topic for row in rows() for topic in row.topics}
+    assert {topic.id for topic in load().topics if topic.origin == "article"} <= named
+
+
+def test_verdicts_agree_with_the_labels() -> None:
+    """A topic's label is the verdict on its main claim."""
+    labels = {topic.id: topic.metadata.get("evidence") for topic in load().topics}
+    wrong = [
+        f"claim {row.number} is '{row.verdict}', but {topic} is labelled '{labels[topic]}'"
+        for row in rows()
+        for topic in row.main
+        if labels[topic] not in LABELS.get(row.verdict, set())
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_verdicts_are_known() -> None:
+    """Four verdicts, spelled in one way."""
+    assert {row.verdict for row in rows()} <= set(LABELS)
+
+
+def test_topics_with_a_label_of_their_own_have_a_main_claim() -> None:
+    """A label that judges the article needs the claim that it judges."""
+    main = {topic for row in rows() for topic in row.main}
+    judged = {
+        topic.id
+        for topic in load().topics
+        if topic.origin == "article" and topic.metadata.get("evidence") != "general"
+    }
+    assert judged <= main, f"no row has its main claim in: {', '.join(sorted(judged - main))}"

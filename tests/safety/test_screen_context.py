@@ -1,0 +1,58 @@
+"""Context in the manner of NegEx and ConText: what takes a finding back, what does not."""
+from __future__ import annotations
+
+import pytest
+
+from calla.safety.screen import load_screen
+
+SCREEN = load_screen()
+
+TAKEN_BACK = [
+    ("I have no lump, no pain, just wondering what mk7 is", "each 'no' covers its own word"),
+    ("no suspicious masses, calcifications or architectural distortion", "a list goes on to its 'or'"),
+    ("nothing suspicious was seen", "'nothing' negates"),
+    ("no kidney problems, not pregnant, is dark chocolate good for magnesium", "two negations"),
+    ("I don't take any blood thinners. which food has k2", "a verb between negation and word"),
+    ("negative for malignancy, so which vegetables", "'negative for' negates"),
+    ("a lump was ruled out, which cheese has k2", "a negation may follow"),
+    ("our cat has a lump, is pet insurance worth it", "an animal is the patient"),
+    ("my aunt's dog had a biopsy", "an animal is the patient"),
+    ("in the novel I'm reading the heroine finds a lump", "a story"),
+    ("my mammogram was normal, BI-RADS 1, which foods have magnesium", "an all-clear result"),
+    ("BI-RADS 2 both sides so I'm happy. Spinach or chard for magnesium?", "an all-clear category"),
+    ("is a lump of dark chocolate after dinner ok", "food"),
+]
+
+STANDS = [
+    ("no pain but there is a lump", "'but' ends the scope"),
+    ("not pregnant I have a lump", "a pronoun ends the scope"),
+    ("no doubt it is a lump", "'no doubt' denies nothing"),
+    ("not sure if this is a lump", "'not sure' denies nothing"),
+    ("they can't rule out malignancy", "the pattern carries its own 'not'"),
+    ("the lump does not move", "what follows the finding is not denied with it"),
+    ("no change in the lump", "'no change' denies nothing"),
+    ("no idea what this lump is", "'no idea' denies nothing"),
+    ("no lump before, now there is a lump", "a later mention stands"),
+    ("they said it is not cancer but want a biopsy", "the case of the design"),
+    ("BI-RADS 1 on the right but BI-RADS 4 on the left", "an all-clear takes back only itself"),
+    ("my normal birads 2 was in April but since June I feel a knot", "an old all-clear takes nothing back"),
+    ("the dog, no, my toddler ate my tamoxifen", "a person named after the animal"),
+    ("walking my dog I found a lump in my breast", "the animal is not the patient"),
+    ("no appointment until May and a lump in my breast", "'no appointment' denies nothing"),
+    ("my mum has no pain, only a lump", "'only' ends the scope"),
+    ("without a biopsy they cannot tell", "biopsy talk is never negated"),
+    ("I don't want the biopsy", "refusing is not the absence of a biopsy"),
+    ("I'm not on warfarin any more, I take Eliquis", "another medicine stands"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), TAKEN_BACK)
+def test_context_takes_a_finding_back(text: str, why: str) -> None:
+    """Negation, animals, stories, all-clear results and food do not owe a referral."""
+    assert SCREEN.find(text) == [], why
+
+
+@pytest.mark.parametrize(("text", "why"), STANDS)
+def test_finding_stands(text: str, why: str) -> None:
+    """In doubt the finding stands."""
+    assert SCREEN.find(text), why
