@@ -9,31 +9,31 @@ from calla.settings import Settings, SettingsError, settings, silence_dependenci
 
 silence_dependencies()
 
-import asyncio  # noqa: E402  (telemetry is switched off before Rasa is imported)
-import logging  # noqa: E402
-import secrets  # noqa: E402
-import sys  # noqa: E402
-import warnings  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Optional  # noqa: E402
+import asyncio
+import logging
+import secrets
+import sys
+import warnings
+from pathlib import Path
+from typing import Optional
 
-import rasa.core.run  # noqa: E402
-from rasa.core.channels.channel import InputChannel  # noqa: E402
-from rasa.core.channels.rest import RestInput  # noqa: E402
-from rasa.core.lock_store import InMemoryLockStore  # noqa: E402
-from rasa.core.utils import AvailableEndpoints  # noqa: E402
-from rasa.utils.endpoints import EndpointConfig  # noqa: E402
-from sanic import Sanic, response  # noqa: E402
-from sanic.request import Request  # noqa: E402
-from sanic.response import HTTPResponse  # noqa: E402
+import rasa.core.run
+from rasa.core.channels.channel import InputChannel
+from rasa.core.channels.rest import RestInput
+from rasa.core.lock_store import InMemoryLockStore
+from rasa.core.utils import AvailableEndpoints
+from rasa.utils.endpoints import EndpointConfig
+from sanic import Sanic, response
+from sanic.request import Request
+from sanic.response import HTTPResponse
 
-from calla.agent import DeadlineEndpoint, GuardedAgent  # noqa: E402
-from calla.channels.slack import SlackInput  # noqa: E402
-from calla.channels.web import WebInput  # noqa: E402
-from calla.model import ModelMissing, latest_model  # noqa: E402
-from calla.records import Records  # noqa: E402
-from calla.status import STATUS  # noqa: E402
-from calla.store import ConversationStore  # noqa: E402
+from calla.agent import DeadlineEndpoint, GuardedAgent
+from calla.channels.slack import SlackInput
+from calla.channels.web import WebInput
+from calla.model import ModelMissing, latest_model
+from calla.records import Records
+from calla.status import STATUS
+from calla.store import ConversationStore
 
 logger = logging.getLogger(__name__)
 

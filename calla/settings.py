@@ -130,9 +130,9 @@ def read_settings() -> Settings:
         SettingsError: naming each variable that is wrong, and why.
     """
     try:
-        settings = Settings()
+        settings = Settings()  # type: ignore[call-arg]  # pydantic fills it from the environment
     except ValidationError as error:
-        lines = []
+        lines: list[str] = []
         for problem in error.errors():
             field = Settings.__fields__[str(problem["loc"][0])]
             names = ", ".join(sorted(field.field_info.extra["env_names"]))

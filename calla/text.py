@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import emoji
+
 # Longest text that is understood (characters). NLU cost grows with length; channels
 # answer longer messages themselves after the screen has read them.
 MAX_UNDERSTOOD = 2_000
@@ -15,7 +17,9 @@ MAX_UNDERSTOOD = 2_000
 MAX_SCREENED = 10_000
 
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-"})
-_INVISIBLE = re.compile(r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
 # "/intent{...}" must not bypass understanding: Rasa would take it as a fact.
@@ -31,7 +35,11 @@ def clean(text: str) -> str:
     text = unicodedata.normalize("NFKC", text)
     text = _INVISIBLE.sub("", text).translate(_QUOTES)
     text = "".join(c if c == "\n" or unicodedata.category(c) != "Cc" else " " for c in text)
-    return _LINES.sub("\n", _SPACES.sub(" ", text)).strip()
+    text = _LINES.sub("\n", _SPACES.sub(" ", text)).strip()
+    if not any(c.isalnum() for c in text):
+        # Nothing but signs: a thumbs-up alone is an answer, too.
+        text = emoji.demojize(text, delimiters=(" ", " ")).replace("_", " ").strip()
+    return text
 
 
 def split_payload(text: str) -> tuple[str, str]:

@@ -5,14 +5,14 @@ from calla.settings import silence_dependencies
 
 silence_dependencies()
 
-import sys  # noqa: E402  (telemetry is switched off before Rasa is imported)
-import time  # noqa: E402
-import warnings  # noqa: E402
+import sys
+import time
+import warnings
 
-import rasa.model_training  # noqa: E402
+import rasa.model_training
 
-from calla.model import MODELS, model_file  # noqa: E402
-from calla.settings import ROOT  # noqa: E402
+from calla.model import MODELS, model_file
+from calla.settings import ROOT
 
 
 def main() -> int:

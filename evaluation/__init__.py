@@ -1,0 +1,1 @@
+"""Measurements: what Calla does on questions it was not built with."""

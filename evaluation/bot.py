@@ -5,20 +5,20 @@ from calla.settings import silence_dependencies
 
 silence_dependencies()
 
-import asyncio  # noqa: E402  (telemetry is switched off before Rasa is imported)
-import json  # noqa: E402
-import urllib.parse  # noqa: E402
-import urllib.request  # noqa: E402
-import uuid  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any, Optional, Protocol  # noqa: E402
+import asyncio
+import json
+import urllib.parse
+import urllib.request
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional, Protocol
 
-from rasa.core.channels.channel import OutputChannel, UserMessage  # noqa: E402
-from rasa.utils.endpoints import EndpointConfig  # noqa: E402
+from rasa.core.channels.channel import OutputChannel, UserMessage
+from rasa.utils.endpoints import EndpointConfig
 
-from calla.agent import GuardedAgent  # noqa: E402
-from calla.model import latest_model  # noqa: E402
+from calla.agent import GuardedAgent
+from calla.model import latest_model
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,8 @@ class SlackInput(InputChannel):
         await self._look_after_inbox(await self._seen.alive(self._inbox.owner if self._inbox else ""))
         if self._config.redis_url:
             self._beside(self._keep_looking())
+        if self._config.slack_signing_secret is not None:
+            logger.info("Calla takes Slack's requests (HTTP mode).")
         if self._config.slack_app_token is not None:
             await self._persistently(self._open_socket, "SLACK_APP_TOKEN")
 
@@ -390,12 +392,10 @@ class SlackInput(InputChannel):
         question = Question(key, conversation_id(place, self._key), text, place, pressed)
         if not self._written(question):
             return
-        if not await self._seen.claim(key):
-            self._inbox_note(lambda inbox: inbox.done(question))
-            return
+        # Nothing is waited for up to here, so questions queue in the order of arrival.
+        self._lanes.put(question)
         if place.kind != IM:
             await self._seen.claim(f"with:{question.conversation}")
-        self._lanes.put(question)
 
     def _written(self, question: Question) -> bool:
         """Write a question into the inbox; ``False`` if it is there already."""
@@ -418,15 +418,18 @@ class SlackInput(InputChannel):
 
     # --------------------------------------------------------------------- answering
 
-    async def _answer(self, question: Question, sent: int, slots: asyncio.Semaphore) -> None:
-        """Understand and answer one question (see ``Lanes``)."""
+    async def _answer(self, question: Question, sent: Optional[int], slots: asyncio.Semaphore) -> None:
+        """Understand and answer one question (see ``Lanes``), unless that has been done."""
         assert self._on_new_message is not None
+        if sent is None and not await self._seen.claim(question.key):
+            self._inbox_note(lambda inbox: inbox.done(question))
+            return
         output = SlackOutput(
             question,
             self._sender,
             self._words,
             self._handoff,
-            sent=sent,
+            sent=sent or 0,
             note=lambda number: self._inbox_note(lambda inbox: inbox.sent(question, number)),
         )
         delivery = asyncio.ensure_future(output.deliver())

@@ -5,7 +5,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
-from typing import Awaitable, Callable, Optional, Protocol
+from typing import Any, Awaitable, Callable, Optional, Protocol
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -21,6 +21,8 @@ REMEMBER = 15 * 60
 MAX_KEYS = 100_000
 # Seconds that Redis may take. Slack wants its acknowledgement within three.
 REDIS_DEADLINE = 0.5
+# Seconds for which Redis is left alone after it has failed.
+REDIS_PAUSE = 5.0
 # Seconds after which a process that gives no sign counts as gone, and between two signs.
 ALIVE_FOR, ALIVE_EVERY = 30, 10
 # Messages understood at the same time. Understanding blocks the event loop for some
@@ -93,52 +95,45 @@ class SeenInRedis:
             url, socket_timeout=REDIS_DEADLINE, socket_connect_timeout=REDIS_DEADLINE, decode_responses=True
         )
         self._memory = SeenInMemory()
+        self._away_until = float("-inf")
 
     async def claim(self, key: str, seconds: float = REMEMBER) -> bool:
         """Remember a key (see ``Seen``)."""
         if not await self._memory.claim(key, seconds):
             return False
-        try:
-            return bool(await self._redis.set(_PREFIX + key, "1", nx=True, px=int(seconds * 1000)))
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
-            self._failed(error)
-            return True
+        return bool(await self._ask(self._redis.set, _PREFIX + key, "1", nx=True, px=int(seconds * 1000), away=True))
 
     async def known(self, key: str) -> bool:
         """Say whether a key is remembered."""
-        if await self._memory.known(key):
-            return True
-        try:
-            return bool(await self._redis.exists(_PREFIX + key))
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
-            self._failed(error)
-            return False
+        return await self._memory.known(key) or bool(await self._ask(self._redis.exists, _PREFIX + key, away=False))
 
     async def forget(self, key: str) -> None:
         """Forget a key."""
         await self._memory.forget(key)
-        try:
-            await self._redis.delete(_PREFIX + key)
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
-            self._failed(error)
+        await self._ask(self._redis.delete, _PREFIX + key, away=None)
 
     async def alive(self, owner: str) -> Optional[list[str]]:
         """Give a sign of life (see ``Seen``)."""
         prefix = f"{_PREFIX}alive:"
-        try:
-            await self._redis.set(prefix + owner, "1", ex=ALIVE_FOR)
-            return [key[len(prefix) :] async for key in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
-            self._failed(error)
+        if not await self._ask(self._redis.set, prefix + owner, "1", ex=ALIVE_FOR, away=None):
             return None
+        keys = await self._ask(self._redis.keys, f"{prefix}*", away=None)
+        return None if keys is None else [key[len(prefix) :] for key in keys]
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.close()
 
-    @staticmethod
-    def _failed(error: Exception) -> None:
-        logger.error("Redis failed (%s); Slack messages are remembered in this process.", type(error).__name__)
+    async def _ask(self, command: Callable[..., Awaitable[Any]], *args: Any, away: Any, **kwargs: Any) -> Any:
+        """Call Redis; ``away`` is the answer while it is not there."""
+        if time.monotonic() < self._away_until:
+            return away
+        try:
+            return await command(*args, **kwargs)
+        except (RedisError, OSError, asyncio.TimeoutError) as error:
+            self._away_until = time.monotonic() + REDIS_PAUSE
+            logger.error("Redis failed (%s); Slack messages are remembered in this process.", type(error).__name__)
+            return away
 
 
 def seen_store(redis_url: Optional[str]) -> Seen:
@@ -151,16 +146,17 @@ class Lanes:
 
     Args:
         answer: understands and answers one question; gets the number of messages that
-            were out before a restart, and the slots to hold while it understands.
+            were out before a restart (``None`` for a new question), and the slots to
+            hold while it understands.
     """
 
-    def __init__(self, answer: Callable[[Question, int, asyncio.Semaphore], Awaitable[None]]) -> None:
+    def __init__(self, answer: Callable[[Question, Optional[int], asyncio.Semaphore], Awaitable[None]]) -> None:
         self._answer = answer
-        self._lanes: dict[str, deque[tuple[Question, int]]] = {}
+        self._lanes: dict[str, deque[tuple[Question, Optional[int]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(SLOTS)
 
-    def put(self, question: Question, sent: int = 0) -> None:
+    def put(self, question: Question, sent: Optional[int] = None) -> None:
         """Queue a question behind the others of its conversation."""
         lane = self._lanes.get(question.conversation)
         if lane is not None:
@@ -171,7 +167,7 @@ class Lanes:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, conversation: str, lane: deque[tuple[Question, int]]) -> None:
+    async def _run(self, conversation: str, lane: deque[tuple[Question, Optional[int]]]) -> None:
         try:
             while lane:
                 question, sent = lane.popleft()

@@ -34,12 +34,10 @@ _STRONG = r"(?:\?+|;|\n|\s\+\s|\.\.+\s)\s*(?:and\s+|also\s+|plus\s+)?|[,.]?\s+(?
 _WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then)\s+|\s+-\s+)(?={_ASKING}\b)"
 # Spoken messages have no marks at all: there only a question word begins a question,
 # and not where the word before it needs it ("tell me what", "depends on how").
-_RUN_ON = (
-    r"(?<!\bme)(?<!\bknow)(?<!\bknown)(?<!\basked)(?<!\bask)(?<!\bexplain)(?<!\bunderstand)(?<!\bwonder)(?<!\bwondering)"
-    r"(?<!\babout)(?<!\bof)(?<!\bon)(?<!\bto)(?<!\bfor)(?<!\bin)(?<!\bidea)(?<!\bsure)(?<!\bsay)(?<!\bsays)(?<!\bsaid)"
-    r"(?<!\btell)(?<!\bsee)(?<!\bfind out)(?<!\band)(?<!\bor)(?<!\bbut)(?<!\bjust)(?<!\bexactly)(?<!\bget)(?<!\bis)(?<!\bfrom)"
-    r"(?<!\bhi)(?<!\bhello)(?<!\bhey)(?<!\bso)(?<!\bok)(?<!\bwell)(?<!\bwith)(?<!\bby)(?<!\bdepends)(?<!\bquestion)"
-    r"\s+(?=(?:what|whats|which|how|why|when|where)\b)"
+_RUN_ON = r"\s+(?=(?:what|whats|which|how|why|when|where)\b)"
+_NEEDS_QUESTION_WORD = frozenset(
+    """about and asked ask but by depends ask exactly explain find for from get hello hey hi idea in is just know known
+    me of ok on or out question said say says see so sure tell to understand well with wonder wondering""".split()
 )
 _CUT = re.compile(rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})|(?P<run_on>{_RUN_ON})", re.I)
 _PRONOUN = re.compile(r"\b(?:it's|its|it|they|them|these|those|this|that|that one|this one|theirs|their)\b", re.I)
@@ -48,10 +46,13 @@ _LEADING = re.compile(
     r"how is it with|what if it's|and for|for|with)\b[\s,]*",
     re.I,
 )
+_REFUSAL = r"(?:no+|nope|nah|not that(?: one)?|sorry|wrong|that's not it|not what i (?:asked|meant)|actually)"
+_MEANT = (
+    r"(?:i (?:meant|mean|was asking about|asked about|am asking about)|i'm asking about|rather"
+    r"|not that(?: one)?[,\s]+(?:the|about))"
+)
 _CORRECTION = re.compile(
-    r"^(?:(?:no+|nope|nah|not that(?: one)?|sorry|wrong|that's not it|not what i (?:asked|meant)|actually)[\s,.!:-]+)*"
-    r"(?:i (?:meant|mean|was asking about|asked about|am asking about)|i'm asking about|rather|not that(?: one)?[,\s]+(?:the|about))\s+"
-    r"|^(?:no+|nope|nah|sorry|actually)[\s,.!:-]+(?=\w)",
+    rf"^(?:{_REFUSAL}[\s,.!:-]+)*{_MEANT}\s+|^(?:no+|nope|nah|sorry|actually)[\s,.!:-]+(?=\w)",
     re.I,
 )
 
@@ -107,7 +108,7 @@ def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
     parts: list[Part] = []
     start, strong = 0, False
     for match in _CUT.finditer(sentence):
-        if match.group("run_on") and not run_on:
+        if match.group("run_on") and not (run_on and _stands_alone(sentence[: match.start()])):
             continue
         piece = sentence[start : match.start() + (match.group().startswith("?") and 1)].strip()
         words = len(re.findall(r"\w+", piece))
@@ -118,6 +119,11 @@ def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
     if re.search(r"\w", rest):
         parts.append(Part(rest, asks(rest), strong))
     return parts
+
+
+def _stands_alone(before: str) -> bool:
+    words = before.split()
+    return bool(words) and words[-1].casefold() not in _NEEDS_QUESTION_WORD
 
 
 def has_pronoun(text: str) -> bool:

@@ -38,9 +38,8 @@ class Turn:
 
     def said(self) -> list[str]:
         """Names of the responses uttered since the message, in order."""
-        return [
-            str(e.metadata.get("utter_action")) for e in self.events if isinstance(e, BotUttered) and e.metadata.get("utter_action")
-        ]
+        names = (e.metadata.get("utter_action") for e in self.events if isinstance(e, BotUttered))
+        return [str(name) for name in names if name]
 
     def actions(self) -> list[str]:
         """Names of the actions executed since the message, in order."""
@@ -57,7 +56,7 @@ class Turn:
         if self.plan:
             owed = [r["response"] for r in self.plan.get("referrals", [])]
         else:
-            intent = str((self.message.intent or {}).get("full_retrieval_intent_name") or self.message.intent_name or "")
+            intent = str(self.message.intent.get("full_retrieval_intent_name") or self.message.intent_name or "")
             owed = [f"{REFERRAL_PREFIX}/{f.topic}" for f in load_screen().find(self.message.text or "")]
             if intent.startswith("referral") and not owed:
                 owed = [f"{REFERRAL_PREFIX}/{intent.partition('/')[2] or 'suspicious_finding'}"]

@@ -124,11 +124,16 @@ class Context:
             if words[at] in kind:
                 return True
         for at in range(end, min(len(words), end + 4)):
-            if words[at] in kind:
-                return True
             if words[at] == PAUSE:
                 return False
+            # "a lump on my dog", but not "rough like a cat's tongue".
+            if words[at] in kind:
+                return words[at - 1] in _OWNED and words[at - 2] in _AT
         return False
+
+
+_OWNED = frozenset({"my", "our", "the", "his", "her", "their", "a", "this"})
+_AT = frozenset({"on", "in", "of", "at", "under", "inside", "for"})
 
 
 def rules_from(data: Mapping[str, object]) -> ContextRules:

@@ -164,6 +164,8 @@ def _compile(line: str, source: str, lists: WordLists) -> Pattern:
     prefixes: set[str] = set()
     says_no = False
     elements = line.split()
+    if not elements:
+        raise PatternError("a pattern needs at least one word that must be there")
     led = elements[0] not in ("^", ",") and not elements[0].endswith("?")
     for position, element in enumerate(elements):
         if element in _GAPS:

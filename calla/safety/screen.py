@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Iterator, Optional
 
 from calla.safety.context import Context
-from calla.safety.normalise import STOP, fold, tokens_of
+from calla.safety.normalise import PAUSE, STOP, fold, tokens_of
 from calla.safety.patterns import OVERLAP, WINDOW, Group, Pattern
 from calla.safety.vocabulary import KINDS, Entry, Vocabulary, load_vocabulary
 
@@ -149,12 +149,12 @@ class Screen:
                         continue
                     if not self._stands(pattern, first, entry, sentence):
                         continue
-                    if entry.needs:
+                    if entry.needs or entry.unless_message:
                         whole = whole or f" {' '.join(tokens)} "
+                        if self._excused(whole, entry.unless_message):
+                            continue
                         if not all(vocabulary.list_regexes[n].search(whole) for n in entry.needs):
                             continue
-                    if any(vocabulary.list_regexes[n].search(text) for n in entry.unless):
-                        continue
                     found[entry.topic] = entry.id
 
     def _stands(self, pattern: Pattern, first: int, entry: Entry, sentence: _Sentence) -> bool:
@@ -162,8 +162,12 @@ class Screen:
         negatable = entry.negatable and not pattern.says_no
         for match in sentence.matches(pattern, first):
             places = [sentence.place(match.start(i)) for i in range(1, pattern.regex.groups + 1)]
-            words, last = sentence.words, sentence.place(match.end(pattern.regex.groups))
+            words, last = sentence.words, sentence.place(match.end(pattern.regex.groups) - 1)
             if negatable and not sentence.negated(self._context).isdisjoint(places):
+                continue
+            if entry.unless and self._excused(sentence.near(places[0], last), entry.unless):
+                continue
+            if entry.unless_clause and self._excused(sentence.clause(places[0], last), entry.unless_clause):
                 continue
             if self._context.about_an_animal(words, places[0], last + 1):
                 continue
@@ -171,6 +175,16 @@ class Screen:
                 continue
             return True
         return False
+
+
+    def _excused(self, text: str, lists: tuple[str, ...]) -> bool:
+        regexes = self._vocabulary.list_regexes
+        return any(regexes[name].search(text) for name in lists)
+
+
+# Words that begin a new thought: what stands beyond them excuses nothing.
+_NEW_THOUGHT = frozenset({PAUSE, "and", "but", "also", "plus", "i", "is", "are", "can", "which", "what", "does", "do", "should", "because", "so"})
+_NEAR = 4
 
 
 class _Sentence:
@@ -209,6 +223,24 @@ class _Sentence:
     def place(self, offset: int) -> int:
         """Return the position of the word at a character offset."""
         return bisect_right(self._offsets, offset) - 1
+
+    def near(self, first: int, last: int) -> str:
+        """Return the words from ``first`` to ``last`` and up to four more on either side."""
+        start, end = first, last
+        while start > 0 and first - start < _NEAR and self.words[start - 1] not in _NEW_THOUGHT:
+            start -= 1
+        while end + 1 < len(self.words) and end - last < _NEAR and self.words[end + 1] not in _NEW_THOUGHT:
+            end += 1
+        return f" {' '.join(self.words[start : end + 1])} "
+
+    def clause(self, first: int, last: int) -> str:
+        """Return the words between the marks that enclose ``first`` to ``last``."""
+        start, end = first, last
+        while start > 0 and self.words[start - 1] != PAUSE:
+            start -= 1
+        while end + 1 < len(self.words) and self.words[end + 1] != PAUSE:
+            end += 1
+        return f" {' '.join(self.words[start : end + 1])} "
 
     def negated(self, context: Context) -> frozenset[int]:
         """Return the positions of negated words."""

@@ -29,7 +29,6 @@ _LETTERS_DIGITS = re.compile(r"([a-z]{3,})(\d[a-c]?)$")
 _DIGITS_LETTERS = re.compile(r"(\d+)([a-z]{3,})$")
 _REPEATS = re.compile(r"(.)\1{2,}")
 _LONGEST_WORD = 80
-_LONGEST_KNOWN = 14
 _CACHE_LIMIT = 20_000
 
 
@@ -147,15 +146,15 @@ class Speller:
             return (word,)
         if not word.isalpha() or word in self._common:
             return (word,)
-        if self.known(word):
-            # "suspiciousclustered..." begins like a known word and hides two more.
-            hidden = self._part(word) if word not in self._exact and len(word) > _LONGEST_KNOWN else None
-            return hidden or (word,)
+        if word in self._exact:
+            return (word,)
         if _REPEATS.search(word):
             for fewer in (_REPEATS.sub(r"\1\1", word), _REPEATS.sub(r"\1", word)):
                 if self.known(fewer) or fewer in self._common:
                     return (fewer,)
             return self._guess(_REPEATS.sub(r"\1", word))
+        # Also for words that only begin like a known one: "clusterd", "calciications",
+        # "suspiciousclustered".
         nearest = self._nearest(word)
         if nearest:
             return (nearest,)
@@ -251,4 +250,4 @@ class Speller:
         return word in self._common or word in self._important
 
 
-_SHORT_PIECES = frozenset({"my", "in", "on", "of", "is", "it", "to", "me", "we", "he", "no", "at", "by", "an", "as", "or", "so", "up", "am", "be", "do", "go", "if", "us"})
+_SHORT_PIECES = frozenset({"a", "i", "my", "in", "on", "of", "is", "it", "to", "me", "we", "he", "no", "at", "by", "an", "as", "or", "so", "up", "am", "be", "do", "go", "if", "us"})

@@ -40,7 +40,7 @@ KINDS: Mapping[str, str] = {
 }
 
 _FILE_KEYS = frozenset({"subject", "lists", "entries"})
-_ENTRY_KEYS = frozenset({"id", "topic", "patterns", "example", "needs", "unless", "negatable", "why", "source"})
+_ENTRY_KEYS = frozenset({"id", "topic", "patterns", "example", "needs", "unless", "unless_clause", "unless_message", "negatable", "why", "source"})
 _ENTRY_REQUIRED = ("id", "topic", "patterns", "example")
 _CONTEXT_KEYS = frozenset(
     {"negations", "pseudo_negations", "terminators", "negated_before", "animals", "people", "fiction", "scope", "why", "source"}
@@ -65,7 +65,11 @@ class Entry:
         patterns: compiled patterns; any of them suffices.
         example: a sentence that only this entry catches.
         needs: word lists of which each must occur somewhere in the message.
-        unless: word lists; if one occurs in the sentence, the match is disregarded.
+        unless: word lists; a match beside one of their words is disregarded.
+        unless_clause: the same for the whole clause; only for broad nets, since what a
+            clause says elsewhere ("..., is chocolate ok") seldom excuses a finding.
+        unless_message: the same for the whole message; only where the other words show
+            that the message is about something else.
         negatable: whether "no ..." takes the finding away.
     """
 
@@ -75,6 +79,8 @@ class Entry:
     example: str
     needs: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    unless_clause: tuple[str, ...] = ()
+    unless_message: tuple[str, ...] = ()
     negatable: bool = True
 
 
@@ -140,7 +146,7 @@ def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
     negatable = data.get("negatable", "yes")
     if negatable not in ("yes", "no"):
         raise VocabularyError(f"{where}: 'negatable' is yes or no")
-    for key in ("needs", "unless"):
+    for key in ("needs", "unless", "unless_clause", "unless_message"):
         for name in _strings(where, data.get(key, [])):
             if name not in lists:
                 raise VocabularyError(f"{where}: no word list {name!r}. Known lists: {', '.join(sorted(lists))}")
@@ -158,6 +164,8 @@ def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
         example=data["example"],
         needs=tuple(_strings(where, data.get("needs", []))),
         unless=tuple(_strings(where, data.get("unless", []))),
+        unless_clause=tuple(_strings(where, data.get("unless_clause", []))),
+        unless_message=tuple(_strings(where, data.get("unless_message", []))),
         negatable=negatable == "yes",
     )
 
@@ -204,7 +212,7 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
     common = _read(folder / COMMON)
     _check_keys(COMMON, common, frozenset({"common", "why"}))
 
-    used_lists = {name for e in kept for name in (*e.needs, *e.unless)}
+    used_lists = {name for e in kept for name in (*e.needs, *e.unless, *e.unless_clause, *e.unless_message)}
     patterns = [p for e in kept for p in e.patterns]
     literals = {w for p in patterns for w in p.literals}
     prefixes = {w for p in patterns for w in p.prefixes}
@@ -216,7 +224,7 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
     important = list(_strings(f"{SPELLING}: important", spelling["important"]))
     for name in _strings(f"{SPELLING}: important_lists", spelling["important_lists"]):
         important.extend(
-            w.rstrip("*+") for item in lists[name] for w in [item] if " " not in w and len(w) >= _SHORTEST_NAME
+            w.rstrip("*+") for w in lists.get(name, ()) if " " not in w and len(w) >= _SHORTEST_NAME
         )
     speller = Speller(
         literals=literals,

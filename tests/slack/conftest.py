@@ -196,9 +196,11 @@ class Workspace:
         body = requests.models.RequestEncodingMixin._encode_params({"payload": json.dumps(payload)})
         return self.send(body.encode(), "application/x-www-form-urlencoded")
 
-    def command(self, user: str, channel: str, text: str) -> tuple[requests.Response, str]:
+    def command(
+        self, user: str, channel: str, text: str, url: Optional[str] = None
+    ) -> tuple[requests.Response, str]:
         """Type ``/calla``; returns the response and the address for answers."""
-        url = self.fake.response_url()
+        url = url or self.fake.response_url()
         fields = {
             "command": "/calla",
             "text": text,

@@ -243,6 +243,10 @@ class FakeSlack:
         self._response_urls[token] = 0
         return f"http://127.0.0.1:{self.port}/commands/{token}"
 
+    def use_up(self, url: str) -> None:
+        """Let an address have taken all its messages."""
+        self._response_urls[url.rpartition("/")[2]] = 5
+
     def posts(self, about: str = "", method: str = "") -> list[Call]:
         """Messages that Slack accepted, those for a channel, user or response URL only."""
         with self._changed:
@@ -254,7 +258,7 @@ class FakeSlack:
                 and (not about or about in (call.args.get("channel"), call.args.get("user"), call.args.get("url")))
             ]
 
-    def wait(self, ready: Callable[[], Any], timeout: float = 30.0) -> Any:
+    def wait(self, ready: Callable[[], Any], timeout: float = 20.0) -> Any:
         """Wait until something that arrives makes ``ready`` true; returns its value."""
         end = time.monotonic() + timeout
         with self._changed:
@@ -265,7 +269,7 @@ class FakeSlack:
                 self._changed.wait(left)
             return value
 
-    def wait_posts(self, about: str, number: int = 1, timeout: float = 30.0) -> list[Call]:
+    def wait_posts(self, about: str, number: int = 1, timeout: float = 20.0) -> list[Call]:
         """Wait for messages to a channel, user or response URL."""
         return list(self.wait(lambda: (found := self.posts(about)) and len(found) >= number and found, timeout))
 
@@ -280,7 +284,7 @@ class FakeSlack:
 
     def send_raw(self, body: dict[str, Any]) -> None:
         """Send any JSON over the newest socket."""
-        socket = self.wait(lambda: self.sockets and self.sockets[-1])
+        (socket,) = self.wait(lambda: self.sockets[-1:])
         asyncio.run_coroutine_threadsafe(socket.send_str(json.dumps(body)), self._loop).result(5)
 
     def wait_ack(self, envelope: str, timeout: float = 10.0) -> tuple[float, Any]:
@@ -318,6 +322,7 @@ class FakeSlack:
         async def start() -> None:
             app = web.Application(client_max_size=2**22)
             app.router.add_post("/api/{method}", self._api)
+            app.router.add_get("/api/{method}", self._api)
             app.router.add_post("/commands/{token}", self._respond)
             app.router.add_get("/link", self._socket)
             self._runner = web.AppRunner(app, shutdown_timeout=0.5)
@@ -370,6 +375,8 @@ class FakeSlack:
 
     async def _args(self, request: web.Request) -> dict[str, Any]:
         args: dict[str, Any] = dict(request.query)
+        if request.method == "GET":
+            return args
         if request.content_type == "application/json":
             args.update(await request.json())
         else:
@@ -470,7 +477,7 @@ class FakeSlack:
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         token = request.match_info["token"]
         args = await request.json()
-        call = Call("response_url", {**args, "url": str(request.url)})
+        call = Call("response_url", {**args, "url": f"http://{request.host}{request.path}"})
         answer = await self._trouble_for(call, request)
         if answer is not None:
             return answer

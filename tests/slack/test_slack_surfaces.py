@@ -228,16 +228,26 @@ def test_a_commands_referral_needs_no_line_in_the_channel(workspace: Workspace, 
     assert fake.posts(channel) == []
 
 
-def test_an_address_that_is_used_up_is_gone_round(workspace: Workspace, fake: FakeSlack) -> None:
+def test_an_answer_that_its_address_does_not_take_comes_directly(workspace: Workspace, fake: FakeSlack) -> None:
     user, channel = workspace.person(), workspace.channel()
-    fake.trouble("response_url", "error", "used_url", times=0)
-    answer, url = workspace.command(user, channel, QUESTION)
-    fake.wait_posts(url)
-    fake._response_urls[url.rpartition("/")[2]] = 5
-    call = fake.posts(url)[0]
-    # The thank-you for a vote finds its own address used up and comes directly.
-    _, address = workspace.press(user, call, "👍 Helpful", channel=channel)
-    assert fake.wait_posts(address)[0].names == ["utter_slack/thanks"]
+    url = fake.response_url()
+    fake.use_up(url)
+    workspace.command(user, channel, QUESTION, url=url)
+    (post,) = fake.wait_posts(user)
+    assert post.names == [ANSWER] and post.args["channel"] == user
+    assert fake.posts(url) == []
+
+
+def test_an_answer_of_many_messages_fits_its_address(workspace: Workspace, fake: FakeSlack) -> None:
+    user, channel = workspace.person(), workspace.channel()
+    text = "My report says BI-RADS 4. What is BI-RADS? What is vitamin K2? Which foods are rich in magnesium?"
+    _, url = workspace.command(user, channel, text)
+    fake.wait_posts(url, 2)
+    workspace.settled()
+    posts = fake.posts(url)
+    assert posts[0].names[0].startswith("utter_referral/")
+    assert len(posts) <= 5
+    assert not [call for call in fake.calls if call.args.get("url") == url and call.error]
 
 
 def test_an_answer_can_be_shown_to_the_channel(workspace: Workspace, fake: FakeSlack) -> None:

@@ -26,7 +26,7 @@ class Chat implements MountedChat {
   private readonly announcer = new Announcer();
   private readonly thread: Thread;
   private readonly connection: Connection;
-  private readonly failed = new Map<string, string>();
+  private readonly said = new Map<string, string>();
   private isOpen = false;
   private unread = 0;
   private started = false;
@@ -138,6 +138,7 @@ class Chat implements MountedChat {
     if (!said) return;
     const id = newId();
     this.thread.user(id, said);
+    this.said.set(id, said);
     this.waitingFor.add(id);
     this.connection.say(id, said);
     if (!keepFocus) this.thread.focus();
@@ -186,6 +187,7 @@ class Chat implements MountedChat {
 
   private finished(turn: string): void {
     this.waitingFor.delete(turn);
+    this.said.delete(turn);
     this.thread.typing(this.waitingFor.size > 0 && this.connection.pending.length > 0);
   }
 
@@ -197,8 +199,10 @@ class Chat implements MountedChat {
   }
 
   private repeat(turn: string): void {
-    const text = this.failed.get(turn);
-    if (text) this.say(text);
+    const text = this.said.get(turn);
+    if (!text) return;
+    this.thread.remove(turn);
+    this.say(text);
   }
 
   private count(): void {
@@ -232,6 +236,7 @@ class Chat implements MountedChat {
 
   private wipe(): void {
     this.waitingFor.clear();
+    this.said.clear();
     this.thread.clear();
   }
 

@@ -126,7 +126,7 @@ function sourcesOf(message: BotMessage, look: Look): HTMLElement | undefined {
     if (!href) return [];
     const link = make('a', {href, target: '_blank', rel: 'noopener noreferrer'}, `${source.organisation}: ${source.title}`);
     link.append(make('span', {class: 'hidden'}, ` (${look.texts.newTab})`));
-    return [make('li', {}, link)];
+    return [make('li', {dir: 'auto'}, link)];
   });
   if (!items.length) return undefined;
   const box = make('div', {class: 'sources'}, make('p', {class: 'small-heading'}, look.texts.sources), make('ul', {}, ...items));

@@ -73,13 +73,13 @@ export const PANEL_STYLES = `
 `;
 
 export const THREAD_STYLES = `
-:host { display: block; overflow: visible !important; }
+:host { display: block; overflow: visible !important; border: 0 !important; }
 #container, #chat-view { height: 100%; }
 #chat-view { grid-template-rows: minmax(0, 1fr) auto; }
 #messages { padding: 12px 14px 8px; scrollbar-width: thin; scrollbar-color: var(--field) transparent; overscroll-behavior: contain; overflow-x: hidden; }
 #messages:focus-visible { outline: 2px solid var(--link); outline-offset: -2px; }
 .inner-message-container { width: 100%; }
-.message-bubble { max-width: 100%; margin-top: 10px; padding: 0; line-height: inherit; overflow-wrap: anywhere; border-radius: 16px; border: 1px solid transparent; box-sizing: border-box; }
+.message-bubble { max-width: 100%; margin-top: 10px; padding: 0; line-height: 1.5; overflow-wrap: anywhere; border-radius: 16px; border: 1px solid transparent; box-sizing: border-box; }
 calla-message { display: block; }
 .user { max-width: 86%; padding: 9px 14px; background: var(--accent); color: var(--on-accent); border-end-end-radius: 5px; }
 .said { white-space: pre-wrap; }
@@ -123,13 +123,13 @@ calla-message { display: block; }
 a:focus-visible, button:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; border-radius: 10px; }
 .reply:focus-visible { border-radius: 20px; }
 .user button:focus-visible { outline-color: currentColor; }
-.deep-chat-loading-message-bubble { padding: 14px 18px 14px 22px; background: var(--surface); border-color: var(--line); --loading-message-color: var(--muted) !important; --loading-message-color-fade: var(--line) !important; }
-#input { padding: 10px 12px 12px; border-top: 1px solid var(--line); background: var(--bg); display: flex; align-items: flex-end; gap: 8px; }
-#text-input-container, .text-input-container-end-adjustment { flex: 1; width: auto; margin: 0; min-width: 0; max-height: 9em; border: 1.5px solid var(--field); border-radius: 22px; background: var(--surface); box-shadow: none; }
+.deep-chat-loading-message-bubble { width: auto; padding: 16px 26px 16px 26px; background: var(--surface); border-color: var(--line); --loading-message-color: var(--muted) !important; --loading-message-color-fade: var(--line) !important; }
+#input { box-sizing: border-box; padding: 10px 12px 12px; border-top: 1px solid var(--line); background: var(--bg); display: flex; align-items: flex-end; gap: 8px; }
+#text-input-container { flex: 1; width: auto; margin: 0; min-width: 0; max-height: 9em; border: 1.5px solid var(--field); border-radius: 22px; background: var(--surface); box-shadow: none; }
 #text-input-container:focus-within { outline: 2px solid var(--link); outline-offset: 1px; }
 #text-input { min-height: 1.5em; padding: 9px 16px; color: var(--text); line-height: 1.5; font-size: 1em; overflow-wrap: anywhere; overflow: auto; }
 [contenteditable][textcolor]:empty:before { color: var(--muted); }
-.input-button-container:empty { display: none; }
+.input-button-container { margin: 0; } .input-button-container:empty { display: none; }
 .outside-end { position: static; }
 .input-button { display: grid; place-items: center; width: 44px; height: 44px; margin: 0; border-radius: 50%; background: var(--accent); color: var(--on-accent); border: 2px solid transparent; box-sizing: border-box; }
 .input-button:hover, .input-button:focus-visible, .input-button:active { background: var(--accent); filter: brightness(1.08); }

@@ -1,0 +1,47 @@
+# Calla. `make` alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+STAMP := .venv/.installed
+export RASA_TELEMETRY_ENABLED := false
+
+.PHONY: help run chat train test lint evaluate bench install encoder widget clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: train ## start the bot with its widget page (installs and trains first if needed)
+	@$(PY) -m calla.run
+
+chat: train ## talk to the bot in the terminal
+	@$(PY) -m calla.chat
+
+train: $(STAMP) ## train the model if config, domain, data or components have changed
+	@$(PY) -m calla.train
+
+test: train ## run every test (installs Debian's chromium and redis-server if missing)
+	@scripts/system-packages.sh
+	@$(PY) -m pytest
+
+lint: $(STAMP) ## style, types and data validation
+	@.venv/bin/ruff check calla actions evaluation scripts tests
+	@.venv/bin/mypy
+	@$(PY) -m evaluation.validate
+
+evaluate: train ## measure: make evaluate FILE=questions.jsonl (URL=http://... for a running bot)
+	@$(PY) -m evaluation.evaluate $(FILE) $(if $(URL),--url $(URL))
+
+bench: train ## compare with Rasa's default pipeline on the same data
+	@$(PY) -m evaluation.bench
+
+install: $(STAMP) ## install Python packages only
+
+widget: ## rebuild the widget's bundle (needs Node)
+	@cd widget && npm ci --ignore-scripts && npm run build
+
+clean: ## remove models, caches and the environment
+	@rm -rf .venv models var .rasa .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMP): requirements.lock requirements-dev.lock
+	@scripts/install.sh
+	@touch $@

@@ -1,0 +1,214 @@
+"""The chat can be used by everyone: WCAG 2.2 AA in every state, on every screen."""
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import Visitor
+from playwright.sync_api import expect
+
+New = Callable[..., Visitor]
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+def violations(visitor: Visitor) -> list[str]:
+    """Return what axe-core finds on the page, open shadow roots included."""
+    visitor.page.wait_for_timeout(300)  # the opening animation has its own opacity
+    found = Axe().run(visitor.page, options={**RULES, "resultTypes": ["violations"]}).response["violations"]
+    return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
+
+
+def closed(visitor: Visitor) -> None:
+    """The chat is closed."""
+    visitor.page.goto(visitor.url)
+    visitor.launcher.wait_for()
+
+
+def welcome(visitor: Visitor) -> None:
+    """The chat has just been opened."""
+    visitor.opens()
+
+
+def answered(visitor: Visitor) -> None:
+    """A question has been answered and rated."""
+    visitor.opens()
+    visitor.asks("what is mk-7?")
+    visitor.page.get_by_role("button", name="This answer helped").click()
+
+
+def labelled(visitor: Visitor) -> None:
+    """Answers with other labels stand there."""
+    visitor.opens()
+    visitor.asks("what are macrocalcifications?")
+    visitor.asks("can calcifications go away?")
+
+
+def urgent(visitor: Visitor) -> None:
+    """A referral has been given."""
+    visitor.opens()
+    visitor.asks("my report says BI-RADS 4")
+
+
+def emergency(visitor: Visitor) -> None:
+    """An emergency has been answered."""
+    visitor.opens()
+    visitor.asks("I have chest pain and cannot breathe")
+
+
+def confirming(visitor: Visitor) -> None:
+    """The visitor is asked whether to erase."""
+    visitor.opens()
+    visitor.page.get_by_role("button", name="Clear the conversation").click()
+
+
+def offline(visitor: Visitor) -> None:
+    """There is no connection and a message waits."""
+    visitor.opens()
+    visitor.context.set_offline(True)
+    visitor.types("what is mk-7?")
+    visitor.page.locator(".delivery:visible").wait_for()
+
+
+def writing(visitor: Visitor) -> None:
+    """An answer is being written."""
+    visitor.opens()
+    visitor.page.evaluate("""() => {
+      const chat = document.querySelector('#calla-widget').shadowRoot.querySelector('deep-chat');
+      chat.displayLoadingBubble.toggle({});
+    }""")
+
+
+def resumed(visitor: Visitor) -> None:
+    """A conversation goes on after a reload."""
+    answered(visitor)
+    visitor.page.reload()
+    visitor.page.locator(".divider").wait_for()
+
+
+def frame(visitor: Visitor) -> None:
+    """The page for frames, in Arabic and yellow."""
+    visitor.opens("/chat?lang=ar&color=%23ffd400")
+    visitor.asks("what is mk-7?")
+
+
+STATES = [closed, welcome, answered, labelled, urgent, emergency, confirming, offline, writing, resumed, frame]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing(visit: New, state: Callable[[Visitor], None], scheme: str) -> None:
+    visitor = visit(color_scheme=scheme)
+    state(visitor)
+    assert violations(visitor) == []
+
+
+@pytest.mark.parametrize("color", ["#ffffff", "#000000", "#ffd400", "#ff6666", "#808080", "#1f6b66"])
+def test_any_accent_stays_legible(visit: New, color: str) -> None:
+    visitor = visit().opens(f"/chat?color=%23{color[1:]}")
+    visitor.asks("what is mk-7?")
+    assert violations(visitor) == []
+
+
+def test_the_log_has_its_role_and_controls_their_names(visit: New) -> None:
+    visitor = visit().opens()
+    expect(visitor.page.get_by_role("log", name="Conversation")).to_be_visible()
+    expect(visitor.page.get_by_role("dialog", name="Calla")).to_be_visible()
+    for name in ("Clear the conversation", "Close the chat", "Send"):
+        expect(visitor.page.get_by_role("button", name=name)).to_be_visible()
+    expect(visitor.page.get_by_role("textbox", name="Type your question")).to_be_visible()
+    expect(visitor.page.locator(".note")).to_contain_text("not a doctor. In an emergency, call 112.")
+
+
+def test_the_focus_goes_through_the_chat_in_reading_order(visit: New) -> None:
+    visitor = visit().opens()
+    visitor.asks("what is mk-7?")
+    visitor.page.get_by_role("button", name="Clear the conversation").focus()
+    order = []
+    for _ in range(14):
+        order.append(visitor.page.evaluate("""() => {
+          let e = document.activeElement;
+          while (e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement;
+          return e.className || e.id || e.tagName;
+        }"""))
+        visitor.page.keyboard.press("Tab")
+    kinds = [kind.split()[0] for kind in order]
+    wanted = ["icon-button", "icon-button", "messages", "A", "tool", "reply", "text-input-styling", "input-button"]
+    at = 0
+    for kind in kinds:
+        if at < len(wanted) and kind == wanted[at]:
+            at += 1
+    assert at >= len(wanted) - 1, order
+
+
+@pytest.mark.parametrize("size", [(320, 568), (320, 256), (375, 812), (768, 1024), (1440, 900), (500, 320)])
+def test_nothing_overflows_on_any_screen(visit: New, size: tuple[int, int]) -> None:
+    visitor = visit(viewport={"width": size[0], "height": size[1]}).opens()
+    visitor.asks("what is mk-7?")
+    box = visitor.panel.bounding_box()
+    assert box["x"] >= 0 and box["y"] >= 0
+    assert box["x"] + box["width"] <= size[0] and box["y"] + box["height"] <= size[1]
+    send = visitor.page.get_by_role("button", name="Send").bounding_box()
+    assert send["x"] + send["width"] <= box["x"] + box["width"]
+    assert send["y"] + send["height"] <= box["y"] + box["height"]
+    assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert visitor.page.locator("#messages").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_text_can_be_twice_as_large(visit: New) -> None:
+    # 200 % zoom of a 1000 pixel window is a 500 pixel window with twice the density.
+    visitor = visit(viewport={"width": 500, "height": 380}, device_scale_factor=2).opens()
+    visitor.page.add_style_tag  # the page's own styles stay as they are
+    visitor.page.evaluate("document.documentElement.style.fontSize = '32px'")
+    visitor.asks("what is mk-7?")
+    assert visitor.page.locator("#messages").evaluate("e => e.scrollWidth <= e.clientWidth")
+    assert visitor.page.locator("#messages").bounding_box()["height"] > 60
+
+
+@pytest.mark.parametrize("name", ["Clear the conversation", "Close the chat", "Send", "Copy this answer", "This answer helped"])
+def test_controls_are_large_enough_to_hit(visit: New, name: str) -> None:
+    visitor = visit().opens()
+    visitor.asks("what is mk-7?")
+    box = visitor.page.get_by_role("button", name=name).last.bounding_box()
+    assert min(box["width"], box["height"]) >= 24
+
+
+def test_right_to_left_is_mirrored(visit: New) -> None:
+    visitor = visit().opens("/chat?lang=ar")
+    visitor.asks("what is mk-7?")
+    panel = visitor.panel
+    assert panel.get_attribute("dir") == "rtl"
+    send = visitor.page.get_by_role("button", name="إرسال").bounding_box()
+    assert send["x"] < panel.bounding_box()["width"] / 2
+    assert visitor.page.locator(".body").last.get_attribute("dir") == "ltr"
+
+
+@pytest.mark.parametrize("lang, word", [("es", "Enviar"), ("fr", "Envoyer"), ("de", "Senden"), ("xx", "Send")])
+def test_the_chrome_speaks_the_language_of_the_site(visit: New, lang: str, word: str) -> None:
+    visitor = visit().opens(f"/chat?lang={lang}")
+    expect(visitor.page.get_by_role("button", name=word)).to_be_visible()
+
+
+def test_motion_can_be_reduced(visit: New) -> None:
+    visitor = visit(reduced_motion="reduce").opens()
+    writing_dots: Any = visitor.panel.evaluate("e => getComputedStyle(e).animationName")
+    assert writing_dots == "none"
+
+
+def test_forced_colours_keep_borders_and_focus(visit: New) -> None:
+    visitor = visit(forced_colors="active").opens()
+    visitor.asks("my report says BI-RADS 4")
+    width = visitor.page.locator(".referral").first.evaluate("e => parseFloat(getComputedStyle(e).borderTopWidth)")
+    assert width >= 2
+    assert violations(visitor) == []
+
+
+def test_a_printed_conversation_is_complete(visit: New) -> None:
+    visitor = visit().opens()
+    visitor.asks("what is mk-7?")
+    visitor.asks("what are macrocalcifications?")
+    visitor.page.emulate_media(media="print")
+    expect(visitor.page.locator("#input")).to_be_hidden()
+    expect(visitor.launcher).to_be_hidden()
+    assert visitor.page.locator("#messages").evaluate("e => getComputedStyle(e).overflowY") == "visible"
+    assert visitor.panel.evaluate("e => e.scrollHeight <= e.clientHeight + 2")

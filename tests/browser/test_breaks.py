@@ -1,0 +1,79 @@
+"""Connections break, servers stop: nothing is lost, nothing is doubled."""
+from __future__ import annotations
+
+from typing import Callable
+
+from conftest import Visitor
+from playwright.sync_api import expect
+from web_server import RealServer
+
+New = Callable[..., Visitor]
+
+
+def test_what_is_written_offline_is_sent_once_when_the_connection_is_back(visit: New) -> None:
+    visitor = visit().opens()
+    visitor.asks("what is mk-7?")
+    visitor.context.set_offline(True)
+    expect(visitor.page.locator(".trouble").last).to_contain_text("nothing is lost")
+    visitor.types("what is MK-4?")
+    expect(visitor.page.locator(".delivery:visible")).to_contain_text("Waiting for the connection")
+    visitor.context.set_offline(False)
+    visitor.waits_for(3)
+    assert visitor.said() == ["what is mk-7?", "what is MK-4?"]
+    expect(visitor.page.locator(".delivery:visible")).to_have_count(0)
+
+
+def test_a_killed_server_loses_and_doubles_nothing(visit: New, server: RealServer) -> None:
+    visitor = visit().opens()
+    visitor.asks("what is mk-7?")
+    server.kill()
+    expect(visitor.panel).to_have_attribute("data-state", "offline")
+    visitor.types("what is MK-4?")
+    expect(visitor.page.locator(".delivery:visible")).to_contain_text("Waiting for the connection")
+    server.start()
+    visitor.page.locator(".answer").nth(2).wait_for(timeout=60_000)
+    assert visitor.said() == ["what is mk-7?", "what is MK-4?"]
+    texts = visitor.messages()
+    assert len(texts) == len(set(texts)) == 3
+    visitor.page.reload()
+    visitor.page.locator(".said").nth(1).wait_for()
+    assert visitor.said() == ["what is mk-7?", "what is MK-4?"]
+    assert sorted(visitor.messages()) == sorted(texts)
+
+
+def test_a_message_that_waits_survives_a_reload(visit: New) -> None:
+    visitor = visit().opens()
+    visitor.page.route("**/chat/message", lambda route: route.abort())
+    visitor.page.route("**/socket.io/**", lambda route: route.abort())
+    visitor.page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
+    visitor.page.reload()
+    visitor.ready()
+    visitor.types("what is mk-7?")
+    visitor.page.locator(".delivery:visible").wait_for()
+    visitor.page.unroute_all()
+    visitor.page.reload()
+    visitor.page.locator(".answer").nth(1).wait_for()
+    assert visitor.said() == ["what is mk-7?"]
+
+
+def test_a_chat_that_cannot_be_loaded_says_so_and_loads_later(visit: New) -> None:
+    visitor = visit()
+    visitor.page.route("**/chat.js*", lambda route: route.abort())
+    visitor.page.goto(visitor.url)
+    visitor.launcher.click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("could not be loaded")
+    visitor.page.unroute_all()
+    visitor.launcher.click()
+    visitor.ready()
+
+
+def test_an_expired_session_goes_on_as_a_new_one(visit: New) -> None:
+    visitor = visit().opens()
+    visitor.page.evaluate("""() => {
+      const [key] = Object.entries(sessionStorage).find(([k]) => k.endsWith(':token'));
+      sessionStorage.setItem(key, 'not.a.token');
+    }""")
+    visitor.page.reload()
+    visitor.ready()
+    visitor.asks("what is mk-7?")
+    assert visitor.said() == ["what is mk-7?"]

@@ -1,0 +1,76 @@
+"""Many people at once: acknowledged in time, everybody answered once, in order."""
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from conftest import Workspace
+from fake_slack import FakeSlack
+
+# Seconds that Slack waits for an acknowledgement.
+SLACK_WAITS = 3.0
+QUESTIONS = (
+    ("What are breast calcifications?", "utter_faq/what_are_breast_calcifications"),
+    ("tell me more", "utter_more/what_are_breast_calcifications"),
+    ("What is BI-RADS?", "utter_faq/what_is_birads"),
+)
+
+
+def test_a_hundred_people_at_once_are_acknowledged_in_time_and_answered_once(
+    workspace: Workspace, fake: FakeSlack
+) -> None:
+    people = [workspace.dm() for _ in range(100)]
+    start = threading.Barrier(20)
+
+    def ask(person: tuple[str, str]) -> float:
+        user, channel = person
+        if people.index(person) < 20:
+            start.wait(10)
+        event = workspace.message(user, channel, "What is vitamin K2?")
+        sent = time.monotonic()
+        assert workspace.deliver(event).status_code == 200
+        taken = time.monotonic() - sent
+        workspace.deliver(event, X_Slack_Retry_Num="1")
+        return taken
+
+    with ThreadPoolExecutor(20) as pool:
+        slowest = max(pool.map(ask, people))
+    assert slowest < SLACK_WAITS
+    for _, channel in people:
+        fake.wait_posts(channel, timeout=60)
+    workspace.settled()
+    assert all(len(fake.posts(channel)) == 1 for _, channel in people)
+
+
+def test_a_hundred_envelopes_at_once_are_acknowledged_in_time(workspace: Workspace, fake: FakeSlack) -> None:
+    people = [workspace.dm() for _ in range(100)]
+    sent = {}
+    for user, channel in people:
+        event = workspace.message(user, channel, "Which foods are rich in magnesium?")
+        sent[fake.send_envelope("events_api", workspace.event(event))] = time.monotonic()
+    assert max(fake.wait_ack(envelope)[0] - moment for envelope, moment in sent.items()) < SLACK_WAITS
+    for _, channel in people:
+        fake.wait_posts(channel, timeout=60)
+
+
+def test_messages_of_a_conversation_are_answered_in_order(workspace: Workspace, fake: FakeSlack) -> None:
+    people = [workspace.dm() for _ in range(10)]
+    for number, (text, _) in enumerate(QUESTIONS):
+        for user, channel in people:
+            if number == 0:
+                # The first answer is held up; the others must not overtake it.
+                fake.trouble("chat.postMessage", "slow", 0.5, about=channel)
+            workspace.deliver(workspace.message(user, channel, text))
+    for _, channel in people:
+        posts = fake.wait_posts(channel, 3, timeout=60)
+        assert [call.names for call in posts] == [[name] for _, name in QUESTIONS]
+
+
+def test_a_long_message_holds_up_nobody_for_long(workspace: Workspace, fake: FakeSlack) -> None:
+    user, channel = workspace.dm()
+    workspace.deliver(workspace.message(user, channel, "is magnesium in nuts " * 1900))
+    other, elsewhere = workspace.dm()
+    answer = workspace.deliver(workspace.message(other, elsewhere, "What is vitamin K2?"))
+    assert answer.elapsed.total_seconds() < SLACK_WAITS
+    assert fake.wait_posts(elsewhere)
