@@ -1,4 +1,5 @@
 """The medical referral in the normal case: with the operator's own contacts."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping

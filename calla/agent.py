@@ -1,4 +1,5 @@
 """The agent with the last line of the guarantee around it."""
+
 from __future__ import annotations
 
 import asyncio
@@ -119,9 +120,7 @@ class GuardedAgent(Agent):
             raise RuntimeError("no model is loaded")
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(
-                    self.lock_store.lock(message.sender_id, wait_time_in_seconds=LOCK_WAIT)
-                )
+                await stack.enter_async_context(self.lock_store.lock(message.sender_id, wait_time_in_seconds=LOCK_WAIT))
             except Exception as error:
                 logger.error("The lock store failed: %s", type(error).__name__)
                 STATUS.failed("lock_failures", f"lock store: {type(error).__name__}")

@@ -4,6 +4,7 @@ The text, the evidence label, the sources and the related topics come from one p
 the response and its metadata. Channels that can show more than plain text find the
 parts in the message's ``metadata`` (see ``Rendered``).
 """
+
 from __future__ import annotations
 
 import re

@@ -5,6 +5,7 @@ response (see ``docs/editing-content.md``). Rasa merges those responses into the
 domain, so the trained model carries the whole catalogue and no file is read at run
 time.
 """
+
 from __future__ import annotations
 
 import re

@@ -1,4 +1,5 @@
 """Talk to Calla in the terminal (``make chat``); the model is loaded into this process."""
+
 from __future__ import annotations
 
 import sys

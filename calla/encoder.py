@@ -1,4 +1,5 @@
 """The sentence encoder: a small transformer in ONNX, run by onnxruntime on one core."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,5 @@
 """The trained model: where it is, and whether it is older than what it was trained from."""
+
 from __future__ import annotations
 
 import hashlib
@@ -8,11 +9,20 @@ from calla.settings import ROOT
 
 MODELS = ROOT / "models"
 # A change in any of these makes a trained model out of date.
-INGREDIENTS = ("config.yml", "domain.yml", "data", "calla/nlu", "calla/policies", "calla/text.py", "calla/encoder.py",
-               "calla/catalogue.py", "artefacts/encoder/manifest.json")
+INGREDIENTS = (
+    "config.yml",
+    "domain.yml",
+    "data",
+    "calla/nlu",
+    "calla/policies",
+    "calla/text.py",
+    "calla/encoder.py",
+    "calla/catalogue.py",
+    "artefacts/encoder/manifest.json",
+)
 
 
-class ModelMissing(RuntimeError):
+class ModelMissingError(RuntimeError):
     """There is no trained model; the message says how to get one."""
 
 
@@ -38,9 +48,11 @@ def latest_model(root: Path = ROOT) -> Path:
     """Return the model of the present state.
 
     Raises:
-        ModelMissing: if it has not been trained yet.
+        ModelMissingError: if it has not been trained yet.
     """
     file = model_file(root)
     if not file.is_file():
-        raise ModelMissing("No model for the present state of config, domain, data and components. Run `make train`.")
+        raise ModelMissingError(
+            "No model for the present state of config, domain, data and components. Run `make train`."
+        )
     return file

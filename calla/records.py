@@ -1,4 +1,5 @@
 """The records: what was referred, what was found helpful, when and where; never what was written."""
+
 from __future__ import annotations
 
 import hashlib
@@ -49,9 +50,7 @@ def engine_for(url: str) -> sa.engine.Engine:
     """
     if not url.startswith("sqlite"):
         return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(
-        url, poolclass=StaticPool, connect_args={"timeout": 1.0, "check_same_thread": False}
-    )
+    engine = sa.create_engine(url, poolclass=StaticPool, connect_args={"timeout": 1.0, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")
     def _fast(connection: Any, _: Any) -> None:

@@ -1,4 +1,5 @@
 """Start the bot and the action server together; stop both on Ctrl-C (``make run``)."""
+
 from __future__ import annotations
 
 import os

@@ -3,6 +3,7 @@
 ``python -m calla.server`` serves; ``make run`` (``calla.run``) starts it together with
 the action server.
 """
+
 from __future__ import annotations
 
 from calla.settings import Settings, SettingsError, settings, silence_dependencies
@@ -30,7 +31,7 @@ from sanic.response import HTTPResponse
 from calla.agent import DeadlineEndpoint, GuardedAgent
 from calla.channels.slack import SlackInput
 from calla.channels.web import WebInput
-from calla.model import ModelMissing, latest_model
+from calla.model import ModelMissingError, latest_model
 from calla.records import Records
 from calla.status import STATUS
 from calla.store import ConversationStore
@@ -142,7 +143,7 @@ def main() -> int:
     try:
         config = settings()
         model = latest_model()
-    except (SettingsError, ModelMissing) as problem:
+    except (SettingsError, ModelMissingError) as problem:
         print(problem, file=sys.stderr)
         return 2
     config.data_folder.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,15 @@
 """All settings, read from the environment in one place and checked at start."""
+
 from __future__ import annotations
 
+import logging
 import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Optional
 from urllib.parse import urlsplit
 
+import structlog
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,7 +108,7 @@ class Settings(BaseSettings):
 def slack_problems(settings: Settings) -> list[str]:
     """Return what is wrong with the Slack settings, a sentence each; none set is right too."""
     bot, app, secret = settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret
-    problems = []
+    problems: list[str] = []
     if bot is None:
         problems.extend(
             f"{name} is set without SLACK_BOT_TOKEN: set the bot token (xoxb-...) too, or neither."
@@ -133,10 +136,10 @@ def read_settings() -> Settings:
         settings = Settings()  # type: ignore[call-arg]  # pydantic fills it from the environment
     except ValidationError as error:
         lines: list[str] = []
-        for problem in error.errors():
-            field = Settings.__fields__[str(problem["loc"][0])]
+        for wrong in error.errors():
+            field = Settings.__fields__[str(wrong["loc"][0])]
             names = ", ".join(sorted(field.field_info.extra["env_names"]))
-            lines.append(f"{names}: {problem['msg']}")
+            lines.append(f"{names}: {wrong['msg']}")
         raise SettingsError("Wrong settings. " + "; ".join(lines)) from error
     for problem in slack_problems(settings):
         raise SettingsError(problem)
@@ -164,3 +167,14 @@ QUIET = {
 def silence_dependencies() -> None:
     """Turn off telemetry and chatter of dependencies; call before importing Rasa."""
     os.environ.update(QUIET)
+    # Unconfigured, Rasa's structured log prints every message in full (level debug) and,
+    # in tracebacks, the values of variables; that also takes seconds in which nobody is
+    # answered.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+    )

@@ -1,4 +1,5 @@
 """What the process knows about its own health; shown by ``/health``."""
+
 from __future__ import annotations
 
 import time

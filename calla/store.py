@@ -1,4 +1,5 @@
 """Where conversations are kept: Rasa's SQL tracker store, with erasure."""
+
 from __future__ import annotations
 
 from typing import Any, Optional

@@ -3,6 +3,7 @@
 The safety screen has its own, harsher normalisation (``calla.safety``): it looks
 through tricks that a question should never be rewritten for.
 """
+
 from __future__ import annotations
 
 import re

@@ -1,4 +1,5 @@
 """Train the model, if the present state of the project has none yet."""
+
 from __future__ import annotations
 
 from calla.settings import silence_dependencies

@@ -1,4 +1,5 @@
 """Ask Calla questions from a program: a bot loaded into this process, or a running one."""
+
 from __future__ import annotations
 
 from calla.settings import silence_dependencies

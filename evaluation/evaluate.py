@@ -5,6 +5,7 @@ referral must come first) or ``out_of_scope``. Lines with ``topics`` (several qu
 in one message) or ``turns`` (a dialogue) are understood too. Writes ``report.html`` and
 ``report.json``.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -127,9 +128,7 @@ class Report:
 
     def confusions(self) -> list[tuple[str, str, int]]:
         """Return (expected, answered instead, how often), most frequent first."""
-        pairs = Counter(
-            (o.expected, o.first_answer) for o in self.outcomes if o.expected != REFERRAL and not o.right
-        )
+        pairs = Counter((o.expected, o.first_answer) for o in self.outcomes if o.expected != REFERRAL and not o.right)
         return [(a, b, n) for (a, b), n in pairs.most_common()]
 
 
@@ -193,6 +192,17 @@ def commit() -> str:
         return "unknown"
 
 
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: #1d2b33 }
+table { border-collapse: collapse; width: 100%; margin: 1rem 0 }
+td, th { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #dde4e8; vertical-align: top }
+.bar { position: relative; height: .7rem; background: #eef2f4; border-radius: .35rem; min-width: 12rem }
+.bar i { position: absolute; height: 100%; background: #8fb8c8; border-radius: .35rem }
+.bar b { position: absolute; width: 3px; height: 100%; background: #17475c }
+.n { display: inline-block; height: .7rem; background: #c98b6b; margin-right: .5rem }
+"""
+
+
 def page(report: Report, source: str) -> str:
     """Return the report as one HTML page without scripts or outside resources."""
     rows = "".join(
@@ -204,7 +214,8 @@ def page(report: Report, source: str) -> str:
         for name, share in report.shares().items()
     )
     confusions = "".join(
-        f"<tr><td>{html.escape(a)}</td><td>{html.escape(b)}</td><td><span class=n style='width:{12 * n}px'></span>{n}</td></tr>"
+        f"<tr><td>{html.escape(a)}</td><td>{html.escape(b)}</td>"
+        f"<td><span class=n style='width:{12 * n}px'></span>{n}</td></tr>"
         for a, b, n in report.confusions()
     )
     wrong = "".join(
@@ -213,11 +224,9 @@ def page(report: Report, source: str) -> str:
         for row in report.wrong()
     )
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Calla: evaluation</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1d2b33}}
-table{{border-collapse:collapse;width:100%;margin:1rem 0}}td,th{{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #dde4e8;vertical-align:top}}
-.bar{{position:relative;height:.7rem;background:#eef2f4;border-radius:.35rem;min-width:12rem}}.bar i{{position:absolute;height:100%;background:#8fb8c8;border-radius:.35rem}}
-.bar b{{position:absolute;width:3px;height:100%;background:#17475c}}.n{{display:inline-block;height:.7rem;background:#c98b6b;margin-right:.5rem}}</style>
-<h1>Calla: evaluation</h1><p>{html.escape(source)}, {date.today()}, commit {html.escape(commit())}. Intervals: 95 %, Wilson.</p>
+<style>{STYLE}</style>
+<h1>Calla: evaluation</h1>
+<p>{html.escape(source)}, {date.today()}, commit {html.escape(commit())}. Intervals: 95 %, Wilson.</p>
 <table><tr><th>what</th><th>share</th><th>count</th><th>interval</th></tr>{rows}</table>
 <h2>Confusions</h2><table><tr><th>expected</th><th>answered first</th><th>times</th></tr>{confusions}</table>
 <h2>Not as expected</h2><table><tr><th>message</th><th>expected</th><th>responses</th></tr>{wrong}</table></html>"""

@@ -1,4 +1,5 @@
 """Intervals for shares, so that a figure says how far it can be trusted."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -29,7 +30,9 @@ class Share:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{100 * self.value:.1f} % ({self.hits} of {self.total}; 95 % interval {100 * low:.1f} to {100 * high:.1f})"
+        return (
+            f"{100 * self.value:.1f} % ({self.hits} of {self.total}; 95 % interval {100 * low:.1f} to {100 * high:.1f})"
+        )
 
     def as_dict(self) -> dict[str, float]:
         """Return numbers for JSON."""

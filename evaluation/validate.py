@@ -1,4 +1,5 @@
 """Validate configuration and data the way Rasa does, with Calla's own exceptions named."""
+
 from __future__ import annotations
 
 from calla.settings import silence_dependencies

@@ -7,6 +7,7 @@ takes signed requests at ``/webhooks/slack/webhook`` (HTTP mode).
 An event is written down and acknowledged at once; it is understood and answered
 afterwards, in order per conversation (``calla.channels.slack_delivery``).
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -25,11 +26,13 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from calla.agent import GuardedAgent
 from calla.channels import slack_home
-from calla.channels.slack_delivery import ALIVE_EVERY, Lanes, Seen, seen_store
+from calla.channels.slack_delivery import ALIVE_EVERY, Lanes, Seen, Turn, seen_store
 from calla.channels.slack_format import ASK, HELPFUL, NOT_HELPFUL, SHOW, Post, escaped, plain, render
 from calla.channels.slack_identity import IM, PRIVATE, SHARED, Place, Question, conversation_id
 from calla.channels.slack_inbox import Inbox
@@ -51,6 +54,7 @@ from calla.text import MAX_SCREENED
 logger = logging.getLogger(__name__)
 
 SHORTCUT = "ask_calla"
+OPENINGS = ("app_home_opened", "assistant_thread_started")
 COMMAND_HELP = "utter_chat/capabilities"
 ERROR_RESPONSE = "utter_error"
 # Bytes of a request. Slack's largest event, 40,000 characters twice, stays below.
@@ -65,7 +69,14 @@ RECONNECT = (1, 2, 5, 10, 30)
 PING = 5
 # Seconds within which the same button pressed twice asks once.
 DOUBLE_PRESS = 3
-_REFUSED = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type")
+_REFUSED = (
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "not_allowed_token_type",
+)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _ANYTHING = re.compile(r".*", re.S)
@@ -148,7 +159,7 @@ class SlackInput(InputChannel):
         except sa.exc.SQLAlchemyError as error:
             logger.error("Slack's inbox failed (%s); a restart would lose open questions.", type(error).__name__)
         self._bolt = self._bolt_app()
-        self._beside(self._connect())
+        self._beside("connecting", self._connect())
 
     def _bolt_app(self) -> AsyncApp:
         secret, token = self._config.slack_signing_secret, self._config.slack_bot_token
@@ -187,7 +198,7 @@ class SlackInput(InputChannel):
             return
         await self._look_after_inbox(await self._seen.alive(self._inbox.owner if self._inbox else ""))
         if self._config.redis_url:
-            self._beside(self._keep_looking())
+            self._beside("looking after the inbox", self._keep_looking())
         if self._config.slack_signing_secret is not None:
             logger.info("Calla takes Slack's requests (HTTP mode).")
         if self._config.slack_app_token is not None:
@@ -226,6 +237,16 @@ class SlackInput(InputChannel):
             ping_interval=PING,
         )
         handler.client.wss_uri = str(opened["url"])
+
+        async def take_in(client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+            with self._lanes.intake():
+                await handler.handle(client, request)
+
+        async def tell(_: aiohttp.WSMessage) -> None:
+            self._lanes.arrived()
+
+        handler.client.socket_mode_request_listeners[:] = [take_in]
+        handler.client.on_message_listeners.append(tell)
         self._socket = handler
         await handler.connect_async()
         logger.info("Calla listens to Slack (Socket Mode).")
@@ -242,14 +263,14 @@ class SlackInput(InputChannel):
         if self._client.session is not None:
             await self._client.session.close()
 
-    def _beside(self, job: Coroutine[Any, Any, None]) -> None:
+    def _beside(self, what: str, job: Coroutine[Any, Any, None]) -> None:
         """Run something that no acknowledgement has to wait for."""
 
         async def watched() -> None:
             try:
                 await job
             except Exception as error:
-                logger.error("Slack: %s failed: %s", job.__qualname__.rpartition(".")[2], reason(error))
+                logger.error("Slack: %s failed (%s).", what, reason(error))
 
         task = asyncio.get_running_loop().create_task(watched())
         self._side_jobs.add(task)
@@ -268,14 +289,16 @@ class SlackInput(InputChannel):
         if len(request.body) > MAX_REQUEST:
             return response.text("too large", status=413)
         # Bolt would stumble over these instead of refusing them.
-        signature, timestamp = (request.headers.get(f"x-slack-{name}", "") for name in ("signature", "request-timestamp"))
+        signature = request.headers.get("x-slack-signature", "")
+        timestamp = request.headers.get("x-slack-request-timestamp", "")
         if not _SIGNATURE.fullmatch(signature) or not _TIMESTAMP.fullmatch(timestamp):
             return response.json({"error": "invalid request"}, status=401)
         if self._stopping or self._bolt is None or not self._bot_user:
             # Slack sends it again.
             return response.json({"error": "not ready"}, status=503, headers={"Retry-After": "5"})
         try:
-            return await AsyncSlackRequestHandler(self._bolt).handle(request)
+            with self._lanes.intake():
+                return await AsyncSlackRequestHandler(self._bolt).handle(request)
         except (ValueError, AttributeError, TypeError):
             # Signed, yet nothing that Slack sends: no JSON, or no object.
             return response.json({"error": "invalid request"}, status=400)
@@ -291,9 +314,9 @@ class SlackInput(InputChannel):
             spoken = read_message(event, team=team, bot_user=self._bot_user)
             if spoken is not None and await self._for_calla(spoken):
                 await self._accept(f"{spoken.place.channel}:{spoken.place.ts}", spoken.place, spoken.text)
-        elif kind in ("app_home_opened", "assistant_thread_started"):
-            if await self._seen.claim(f"event:{body.get('event_id') or event.get('event_ts')}"):
-                self._beside(self._opened(event) if kind == "app_home_opened" else self._thread_started(event))
+        elif kind in OPENINGS and await self._seen.claim(f"event:{body.get('event_id') or event.get('event_ts')}"):
+            opening = self._opened(event) if kind == "app_home_opened" else self._thread_started(event)
+            self._beside("welcoming", opening)
 
     async def _for_calla(self, spoken: Spoken) -> bool:
         """Say whether a message is meant for Calla.
@@ -353,18 +376,20 @@ class SlackInput(InputChannel):
         if not place.user:
             await ack()
             return
+        message = str((body.get("container") or {}).get("message_ts"))
         if name.startswith(f"{ASK}_") and self._words.may_be_pressed(value):
-            press = f"{place.channel}:{(body.get('container') or {}).get('message_ts')}:{place.user}:{value}"
+            press = f"{place.channel}:{message}:{place.user}:{value}"
             if await self._seen.claim(f"press:{press}", DOUBLE_PRESS):
                 await self._accept(f"action:{press}:{action.get('action_ts')}", place, value, pressed=True)
         elif name in (HELPFUL, NOT_HELPFUL) and self._words.may_be_shown(value):
-            message = str((body.get("container") or {}).get("message_ts"))
             if await self._seen.claim(f"vote:{place.channel}:{message}:{place.user}:{name}:{value}", DOUBLE_PRESS):
-                self._beside(self._voted(place, message, value, 1 if name == HELPFUL else -1))
-        elif name == SHOW and self._words.may_be_shown(value):
-            message = (body.get("container") or {}).get("message_ts")
-            if await self._seen.claim(f"show:{place.channel}:{message}:{place.user}:{value}"):
-                self._beside(self._show(place, value))
+                self._beside("recording a vote", self._voted(place, message, value, 1 if name == HELPFUL else -1))
+        elif (
+            name == SHOW
+            and self._words.may_be_shown(value)
+            and await self._seen.claim(f"show:{place.channel}:{message}:{place.user}:{value}")
+        ):
+            self._beside("showing an answer", self._show(place, value))
         await ack()
 
     def _place_of_press(self, body: Mapping[str, Any], action: Mapping[str, Any]) -> Place:
@@ -374,17 +399,17 @@ class SlackInput(InputChannel):
         if not channel or container.get("type") == "view":
             # The Home tab: the answer goes to the direct messages, which Slack opens for a user id.
             return Place(team, user, user, IM)
-        inside = message.get("thread_ts") or container.get("thread_ts")
+        inside: Optional[str] = message.get("thread_ts") or container.get("thread_ts")
         channel_name = str((body.get("channel") or {}).get("name") or "")
         if channel.startswith("D") and not container.get("is_ephemeral"):
             return Place(team, channel, user, IM, inside, bool(inside), ts=message.get("ts"))
         if container.get("is_ephemeral"):
-            thread = inside or str(action.get("block_id") or "").rpartition("|")[2] or None
+            thread: Optional[str] = inside or str(action.get("block_id") or "").rpartition("|")[2] or None
             url = str(body.get("response_url") or "")
             return Place(team, channel, user, PRIVATE, thread, bool(inside), response_url=url)
         if channel_name.startswith("mpdm-"):
             return Place(team, channel, user, SHARED, inside, bool(inside), ts=message.get("ts"))
-        thread = inside or container.get("message_ts")
+        thread = inside or str(container.get("message_ts") or "") or None
         return Place(team, channel, user, SHARED, thread, bool(inside), ts=container.get("message_ts"))
 
     async def _accept(self, key: str, place: Place, text: str, *, pressed: bool = False) -> None:
@@ -418,7 +443,7 @@ class SlackInput(InputChannel):
 
     # --------------------------------------------------------------------- answering
 
-    async def _answer(self, question: Question, sent: Optional[int], slots: asyncio.Semaphore) -> None:
+    async def _answer(self, question: Question, sent: Optional[int], turn: Turn) -> None:
         """Understand and answer one question (see ``Lanes``), unless that has been done."""
         assert self._on_new_message is not None
         if sent is None and not await self._seen.claim(question.key):
@@ -434,7 +459,7 @@ class SlackInput(InputChannel):
         )
         delivery = asyncio.ensure_future(output.deliver())
         try:
-            async with slots:
+            async with turn():
                 message = UserMessage(question.text, output, question.conversation, input_channel=self.name())
                 await asyncio.wait_for(self._on_new_message(message), ANSWER_DEADLINE)
         except asyncio.CancelledError:
@@ -525,7 +550,7 @@ class SlackInput(InputChannel):
         try:
             await self._client.assistant_threads_setSuggestedPrompts(
                 channel_id=channel,
-                thread_ts=thread,  # type: ignore[arg-type]  (not sent when empty)
+                thread_ts=thread,
                 title=self._words.text("utter_slack/typical_questions"),
                 prompts=slack_home.prompts(self._words),
             )

@@ -3,6 +3,7 @@
 Limits are those of https://docs.slack.dev/reference/block-kit/blocks. What does not
 fit is split, never dropped.
 """
+
 from __future__ import annotations
 
 import re
@@ -185,7 +186,9 @@ def render(
         mark = words.text(f"utter_slack/mark_{parts.get('kind') or 'urgent'}")
         blocks.append({"type": "header", "text": {"type": "plain_text", "text": mark[:MAX_HEADER], "emoji": True}})
     elif asked:
-        blocks.extend(_context(piece) for piece in pieces(escaped(words.text("utter_slack/asked", title=asked)), MAX_CONTEXT))
+        blocks.extend(
+            _context(piece) for piece in pieces(escaped(words.text("utter_slack/asked", title=asked)), MAX_CONTEXT)
+        )
     blocks.extend(_section(piece) for piece in pieces(mrkdwn(body)))
     label = (parts.get("evidence") or {}).get("text")
     if label:

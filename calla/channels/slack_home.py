@@ -1,4 +1,5 @@
 """What a person sees before asking: the Home tab, the welcome, the suggested prompts."""
+
 from __future__ import annotations
 
 from typing import Any

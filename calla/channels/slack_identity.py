@@ -1,4 +1,5 @@
 """Who is speaking in Slack, where the answer belongs, and the conversation that this is."""
+
 from __future__ import annotations
 
 import hashlib

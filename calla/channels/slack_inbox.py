@@ -5,6 +5,7 @@ question is written down before, and taken up again by whoever runs next. The te
 when the answer is out; the hashed key stays a while, so that a copy that arrives after
 a restart is known too.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -113,7 +114,10 @@ class Inbox:
                     continue
                 # Another process may take it at the same moment: only one change counts.
                 taken = connection.execute(
-                    INBOX.update().where(INBOX.c.key == row.key).where(INBOX.c.owner == row.owner).values(owner=self.owner)
+                    INBOX.update()
+                    .where(INBOX.c.key == row.key)
+                    .where(INBOX.c.owner == row.owner)
+                    .values(owner=self.owner)
                 )
                 if taken.rowcount == 1:
                     found.append((Question.from_dict(json.loads(row.question)), int(row.sent)))

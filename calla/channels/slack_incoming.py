@@ -1,4 +1,5 @@
 """What Slack delivers, read: which events are for Calla, and what the person wrote."""
+
 from __future__ import annotations
 
 import re

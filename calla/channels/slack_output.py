@@ -1,8 +1,10 @@
 """Calla's answers on their way to Slack: to the right place, in order, retried as told."""
+
 from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, Callable, Mapping, Optional
 from urllib.parse import urlsplit
 
@@ -319,7 +321,9 @@ class SlackOutput(OutputChannel):
             await self._once(post)
         if self._private and not self._said_so:
             self._said_so = True
-            await self._counted(lambda: self._sender.to_place(self._place, plain("utter_slack/answered_privately", self._words)))
+            await self._counted(
+                lambda: self._sender.to_place(self._place, plain("utter_slack/answered_privately", self._words))
+            )
 
     async def _once(self, post: Post) -> None:
         if self._place.kind == PRIVATE:
@@ -359,7 +363,7 @@ class SlackOutput(OutputChannel):
                 merged.append(Post(post.text, list(post.blocks), post.name))
         for post in merged:
             try:
-                await self._counted(lambda: self._sender.respond(self._place, post))
+                await self._counted(partial(self._sender.respond, self._place, post))
             except DeliveryError as problem:
                 logger.error("Slack did not take %s: %s", post.name, problem)
 

@@ -1,4 +1,5 @@
 """The short texts of the Slack channel, all of them named responses (data/conversation/slack.yml)."""
+
 from __future__ import annotations
 
 from typing import Any, Callable, Optional
@@ -11,7 +12,7 @@ from calla.channels.slack_format import is_answer
 QUESTIONS = "utter_slack/typical_questions"
 
 
-class MissingText(LookupError):
+class MissingTextError(LookupError):
     """A named response that the channel needs is not in the model."""
 
 
@@ -32,7 +33,7 @@ class SlackWords:
     def _nlg(self) -> CallaNaturalLanguageGenerator:
         nlg = self._agent().nlg
         if not isinstance(nlg, CallaNaturalLanguageGenerator):
-            raise MissingText("The model is not loaded yet.")
+            raise MissingTextError("The model is not loaded yet.")
         return nlg
 
     def text(self, name: str, **values: str) -> str:
@@ -43,7 +44,7 @@ class SlackWords:
             **values: values for its placeholders.
 
         Raises:
-            MissingText: if the model has no such response.
+            MissingTextError: if the model has no such response.
         """
         return str(self.message(name, **values)["metadata"]["body"])
 
@@ -51,11 +52,11 @@ class SlackWords:
         """Return a named response as a message (see ``CallaNaturalLanguageGenerator.render``).
 
         Raises:
-            MissingText: if the model has no such response.
+            MissingTextError: if the model has no such response.
         """
         found = self._nlg.render(name, values=values)
         if found is None:
-            raise MissingText(f"The model has no response {name!r}. Train it again with `make train`.")
+            raise MissingTextError(f"The model has no response {name!r}. Train it again with `make train`.")
         found["utter_action"] = name
         return found
 

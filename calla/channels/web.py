@@ -4,6 +4,7 @@ Both transports speak the same small protocol (``docs/widget.md``). A visitor's 
 go into exactly one conversation, the one that the signed session token names; nothing
 else that a client sends decides where a message goes.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -41,6 +42,8 @@ LONG_RESPONSE = "utter_too_long"
 # Bytes of one request or Socket.IO packet: a message of MAX_SCREENED characters fits
 # in any script, with every character escaped.
 MAX_BYTES = 128 * 1024
+# Bytes of any request to the server (Slack's largest events are a few hundred thousand).
+MAX_REQUEST = 1024 * 1024
 # Seconds after which a client may come again when the server itself is busy.
 BUSY_WAIT = 1.0
 OVERLOAD_WAIT = 3.0
@@ -53,7 +56,7 @@ _MESSAGE_ID = re.compile(r"(?P<turn>[A-Za-z0-9_-]{8,64}):(?P<name>utter_[\w/]{1,
 Reply = dict[str, Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is not done.
 
     Attributes:
@@ -101,7 +104,7 @@ class WebOutput(OutputChannel):
         if said_again(payload["name"], self._turn.messages):
             return
         self._turn.messages.append(payload)
-        await self._sio.emit("bot", payload, room=recipient_id)
+        await _tell(self._sio, "bot", payload, room=recipient_id)
 
 
 class WebBlueprint(Blueprint):
@@ -176,6 +179,8 @@ class WebInput(InputChannel):
     def attach(self, app: Sanic) -> None:
         """Give ``app`` the Socket.IO endpoint and the widget's files."""
         self._app = app
+        # Sanic would read 100 MB before it looks; no channel needs more than this.
+        app.config.REQUEST_MAX_SIZE = min(app.config.REQUEST_MAX_SIZE, MAX_REQUEST)
         self.sio.attach(app, SOCKET_PATH)
 
         @app.middleware("request")
@@ -226,40 +231,47 @@ class WebInput(InputChannel):
             the turn, and whether it is new.
 
         Raises:
-            Refused: malformed, still answering, too many.
+            RefusedError: malformed, still answering, too many.
         """
         turn_id, text = data.get("id"), data.get("text")
         if not isinstance(turn_id, str) or not isinstance(text, str) or not _TURN_ID.fullmatch(turn_id):
-            raise Refused(400, "bad_request")
+            raise RefusedError(400, "bad_request")
         conversation = await self._conversation(session.sender)
         known = conversation.turn(turn_id)
         if known is not None:
             return known, False
         if conversation.running is not None:
-            raise Refused(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+            raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
         wait = await self._limits.message(session.sender, address)
         if wait:
-            raise Refused(429, "rate_limited", LIMITED_RESPONSE, wait)
+            raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
         if self._in_flight >= self._max_in_flight:
-            raise Refused(503, "overloaded", LIMITED_RESPONSE, OVERLOAD_WAIT)
+            raise RefusedError(503, "overloaded", LIMITED_RESPONSE, OVERLOAD_WAIT)
         # While the limits were asked, a copy of the message may have come another way.
         conversation = await self._conversation(session.sender)
         known = conversation.turn(turn_id)
         if known is not None:
             return known, False
         if conversation.running is not None:
-            raise Refused(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+            raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
         return conversation.start(turn_id, text[:MAX_SCREENED]), True
 
-    def _answer(self, session: Session, turn: Turn) -> None:
-        """Begin to answer a turn; it goes on whether or not the visitor stays connected."""
+    def _answer(self, session: Session, turn: Turn, socket: Optional[str] = None) -> None:
+        """Begin to answer a turn; it goes on whether or not the visitor stays connected.
+
+        Args:
+            session: the conversation.
+            turn: the turn.
+            socket: the window that the message came from; the others are shown it.
+        """
         self._in_flight += 1
-        task = asyncio.get_running_loop().create_task(self._run(session.sender, turn))
+        task = asyncio.get_running_loop().create_task(self._run(session.sender, turn, socket))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, sender: str, turn: Turn) -> None:
+    async def _run(self, sender: str, turn: Turn, socket: Optional[str]) -> None:
         output = WebOutput(self.sio, turn)
+        await _tell(self.sio, "user", {"id": turn.id, "text": turn.text}, room=sender, skip_sid=socket)
         try:
             await self._on_new_message(
                 UserMessage(turn.text, output, sender, input_channel=NAME, message_id=turn.id, metadata={})
@@ -277,7 +289,7 @@ class WebInput(InputChannel):
             turn.finished.set()
             if any(message["name"] == ERASE_RESPONSE for message in turn.messages):
                 self._conversations.forget(sender)
-            await self.sio.emit("done", {"turn": turn.id}, room=sender)
+            await _tell(self.sio, "done", {"turn": turn.id}, room=sender)
 
     async def _sync(self, session: Session, _: Reply, __: Optional[str] = None) -> Reply:
         """Return the last turns, with those still being answered named in ``running``."""
@@ -291,7 +303,7 @@ class WebInput(InputChannel):
         match = _MESSAGE_ID.fullmatch(data["message"]) if isinstance(data.get("message"), str) else None
         value = {"up": 1, "down": -1, "none": 0}.get(str(data.get("value")))
         if match is None or value is None or match["name"] not in self._agent.domain.responses:
-            raise Refused(400, "bad_request")
+            raise RefusedError(400, "bad_request")
         if self._agent.records is not None:
             self._agent.records.feedback(
                 message=match.group(), response=match["name"], value=value, channel=NAME, conversation=session.sender
@@ -309,7 +321,7 @@ class WebInput(InputChannel):
             logger.error("Erasing under the lock failed: %s", type(error).__name__)
             self._agent.erase(session.sender)
         self._conversations.forget(session.sender)
-        await self.sio.emit("erased", {}, room=session.sender, skip_sid=socket)
+        await _tell(self.sio, "erased", {}, room=session.sender, skip_sid=socket)
         new = self._sessions.mint()
         return {"ok": True, "token": new.token, "message": notice(self._agent, ERASE_RESPONSE)}
 
@@ -344,11 +356,10 @@ class WebInput(InputChannel):
         sender, address = self._sockets[socket]
         try:
             turn, new = await self._take(Session(sender, ""), data if isinstance(data, dict) else {}, address)
-        except Refused as refused:
+        except RefusedError as refused:
             return self._refusal(refused)
         if new:
-            await self.sio.emit("user", {"id": turn.id, "text": turn.text}, room=sender, skip_sid=socket)
-            self._answer(Session(sender, ""), turn)
+            self._answer(Session(sender, ""), turn, socket)
         else:
             for message in list(turn.messages):
                 await self.sio.emit("bot", message, to=socket)
@@ -366,13 +377,13 @@ class WebInput(InputChannel):
             try:
                 wait = await self._limits.call(address)
                 if wait:
-                    raise Refused(429, "rate_limited", LIMITED_RESPONSE, wait)
+                    raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
                 return await call(Session(sender, ""), data if isinstance(data, dict) else {}, socket)
-            except Refused as refused:
+            except RefusedError as refused:
                 return self._refusal(refused)
             except Exception as error:
                 logger.error("A request of the web channel failed: %s", type(error).__name__)
-                return self._refusal(Refused(500, "error", ERROR_RESPONSE))
+                return self._refusal(RefusedError(500, "error", ERROR_RESPONSE))
 
         return handle
 
@@ -386,23 +397,23 @@ class WebInput(InputChannel):
         async def checked(request: Request) -> HTTPResponse:
             try:
                 if not self._same_site(request):
-                    raise Refused(403, "origin_not_allowed")
+                    raise RefusedError(403, "origin_not_allowed")
                 if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                     # Also keeps other sites out: a browser asks first (CORS preflight)
                     # before it sends this content type anywhere.
-                    raise Refused(415, "unsupported_media_type")
+                    raise RefusedError(415, "unsupported_media_type")
                 if len(request.body) > MAX_BYTES:
-                    raise Refused(413, "too_large", LONG_RESPONSE)
+                    raise RefusedError(413, "too_large", LONG_RESPONSE)
                 body = _parsed(request.body)
                 agent = self._agent
                 if agent is None or not agent.is_ready():
-                    raise Refused(503, "starting", None, OVERLOAD_WAIT)
+                    raise RefusedError(503, "starting", None, OVERLOAD_WAIT)
                 reply, status = await handle(request, body, _address(request)), 200
-            except Refused as refused:
+            except RefusedError as refused:
                 reply, status = self._refusal(refused), refused.status
             except Exception as error:
                 logger.error("A request of the web channel failed: %s", type(error).__name__)
-                reply, status = self._refusal(Refused(500, "error", ERROR_RESPONSE)), 500
+                reply, status = self._refusal(RefusedError(500, "error", ERROR_RESPONSE)), 500
             headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
             if "retry_after" in reply:
                 headers["Retry-After"] = str(max(1, round(reply["retry_after"])))
@@ -417,7 +428,7 @@ class WebInput(InputChannel):
             session = self._authenticated(request)
             wait = await self._limits.call(address)
             if wait:
-                raise Refused(429, "rate_limited", LIMITED_RESPONSE, wait)
+                raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
             return await call(session, body, None)
 
         return self._rest(handle)
@@ -427,7 +438,7 @@ class WebInput(InputChannel):
         session = self._sessions.verify(_bearer(request))
         wait = await (self._limits.call(address) if session else self._limits.session(address))
         if wait:
-            raise Refused(429, "rate_limited", LIMITED_RESPONSE, wait)
+            raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
         fresh = self._sessions.mint(session.sender if session else None)
         synced = await self._sync(fresh, {}) if session else {"history": [], "running": []}
         return {
@@ -462,16 +473,24 @@ class WebInput(InputChannel):
     def _authenticated(self, request: Request) -> Session:
         session = self._sessions.verify(_bearer(request))
         if session is None:
-            raise Refused(401, "unauthorized")
+            raise RefusedError(401, "unauthorized")
         return session
 
-    def _refusal(self, refused: Refused) -> Reply:
+    def _refusal(self, refused: RefusedError) -> Reply:
         reply: Reply = {"ok": False, "error": refused.error}
         if refused.response is not None:
             reply["message"] = notice(self._agent, refused.response)
         if refused.retry_after is not None:
             reply["retry_after"] = round(refused.retry_after, 2)
         return reply
+
+
+async def _tell(sio: AsyncServer, event: str, data: Payload, **where: Any) -> None:
+    """Send an event; should that fail, the windows find it when they ask again (``sync``)."""
+    try:
+        await sio.emit(event, data, **where)
+    except Exception as error:
+        logger.error("Telling the windows of a conversation failed: %s", type(error).__name__)
 
 
 async def _nowhere(_: UserMessage) -> None:
@@ -482,14 +501,14 @@ def _parsed(body: bytes) -> Reply:
     """Return a request's JSON object.
 
     Raises:
-        Refused: if it is not one.
+        RefusedError: if it is not one.
     """
     try:
         parsed = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        raise Refused(400, "bad_request") from None
+        raise RefusedError(400, "bad_request") from None
     if not isinstance(parsed, dict):
-        raise Refused(400, "bad_request")
+        raise RefusedError(400, "bad_request")
     return parsed
 
 

@@ -1,4 +1,5 @@
 """How much one visitor, one address and all together may ask of the server."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -58,9 +59,7 @@ class Limits:
 
     def __init__(self, messages_per_minute: int, address_messages_per_minute: int, sessions_per_hour: int) -> None:
         self._messages = Limit("messages", messages_per_minute, 60, max(1, messages_per_minute // 2))
-        self._address = Limit(
-            "address", address_messages_per_minute, 60, max(1, address_messages_per_minute // 3)
-        )
+        self._address = Limit("address", address_messages_per_minute, 60, max(1, address_messages_per_minute // 3))
         self._sessions = Limit("sessions", sessions_per_hour, 3600, max(1, sessions_per_hour // 3))
         # Everything else a client asks (history, feedback, erasure, connecting).
         self._calls = Limit("calls", address_messages_per_minute * 4, 60, address_messages_per_minute * 2)

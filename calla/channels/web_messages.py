@@ -1,4 +1,5 @@
 """What the widget is sent: messages of the bot, of the visitor, and the history of both."""
+
 from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Optional

@@ -1,4 +1,5 @@
 """Session tokens of the web channel: minted here, signed, and the only source of a sender id."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,5 @@
 """The widget's files, read once and served from memory."""
+
 from __future__ import annotations
 
 import gzip

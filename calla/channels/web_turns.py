@@ -3,6 +3,7 @@
 A browser repeats a message when it does not know whether it arrived. The id that it
 gave the message decides: known ones are replayed, never answered twice.
 """
+
 from __future__ import annotations
 
 import asyncio

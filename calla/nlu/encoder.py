@@ -1,4 +1,5 @@
 """The sentence encoder as a Rasa featurizer."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -78,7 +79,7 @@ class SentenceEncoder(DenseFeaturizer, GraphComponent):
     def _add(self, messages: list[Message]) -> None:
         readable = [m for m in messages if m.get(TOKENS_NAMES[TEXT])]
         vectors = self._encoder.encode_many([m.get(TEXT) for m in readable])
-        for message, vector in zip(readable, vectors):
+        for message, vector in zip(readable, vectors, strict=True):
             message.add_features(
                 Features(
                     np.asarray(vector[None, :]),

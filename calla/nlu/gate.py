@@ -4,6 +4,7 @@ It reads the screen's findings, the topic scores and the conversation so far, an
 leaves a *plan* on the message: the referrals that are owed, then the responses that
 answer the rest. The policies only carry the plan out.
 """
+
 from __future__ import annotations
 
 import re
@@ -54,6 +55,8 @@ MAX_PARTS = 8
 # Certainty from which a part needs no help from what was said before it.
 SURE = 0.7
 VERY_SURE = 0.95
+# Sentences of an overlong message that the learned detector reads.
+MAX_SENTENCES = 20
 # What "they" are in a first message.
 DEFAULT_SUBJECT = "breast calcifications"
 # Turns of the visitor within which the same referral is given in its short form.
@@ -75,6 +78,7 @@ class Judgement:
         mass: probability of all labels together that owe a referral.
         head: probability of the binary referral head.
         danger: the most probable label that owes a referral.
+        part: whether the text is only a part of the message.
     """
 
     outcome: str
@@ -84,6 +88,7 @@ class Judgement:
     mass: float
     head: float
     danger: str
+    part: bool = False
 
 
 @dataclass
@@ -126,16 +131,19 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
             # evaluation/gate_variants.py.
-            "certainty_weights": [-3.18, 1.03, 0.98, 1.29, -0.45, 1.1],
-            "inside_weights": [-3.13, 0.5, 0.36, 0.59, -0.99, 1.26],
+            "certainty_weights": [-2.6, 1.15, 0.01, 1.59, -0.32, 1.09],
+            "inside_weights": [-2.32, 0.73, -0.11, 0.73, -0.88, 1.14],
             # Certainty that each part needs before a message is cut into questions.
             "part_from": 0.35,
             # The same where the message as a whole is clear.
             "sure_part_from": 0.6,
-            # Mass of the topics that owe a referral from which one is given.
-            "referral_mass": 0.35,
-            # Probability of the binary head from which a referral is owed.
-            "referral_head": 0.8,
+            # A referral is owed where both the topics that owe one and the binary head
+            # reach these probabilities, for a whole message ...
+            "referral_mass": 0.4,
+            "referral_head": 0.5,
+            # ... or for a part of one (a part alone says less).
+            "part_referral_mass": 0.85,
+            "part_referral_head": 0.9,
         }
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -163,12 +171,23 @@ class AnswerGate(GraphComponent, IntentClassifier):
         Raises:
             InvalidConfigException: if one is out of range or the weights are not six.
         """
-        for key in ("answer_from", "inside_from", "part_from", "sure_part_from", "referral_mass", "referral_head"):
+        for key in (
+            "answer_from",
+            "inside_from",
+            "part_from",
+            "sure_part_from",
+            "referral_mass",
+            "referral_head",
+            "part_referral_mass",
+            "part_referral_head",
+        ):
             if not 0 <= config.get(key, 0.5) <= 1:
                 raise InvalidConfigException(f"AnswerGate: {key} must be between 0 and 1.")
         for key in ("certainty_weights", "inside_weights"):
             if len(config.get(key, FEATURES)) != len(FEATURES):
-                raise InvalidConfigException(f"AnswerGate: {key} must be {len(FEATURES)} numbers: {', '.join(FEATURES)}.")
+                raise InvalidConfigException(
+                    f"AnswerGate: {key} must be {len(FEATURES)} numbers: {', '.join(FEATURES)}."
+                )
 
     # ------------------------------------------------------------------ the component
 
@@ -196,7 +215,9 @@ class AnswerGate(GraphComponent, IntentClassifier):
         else:
             name = None
         ranking = message.get(INTENT_RANKING_KEY) or []
-        confidence = next((r["confidence"] for r in ranking if first and r["name"] == first.intent), 1.0 if name else 0.0)
+        confidence = next(
+            (r["confidence"] for r in ranking if first and r["name"] == first.intent), 1.0 if name else 0.0
+        )
         message.set(INTENT, {"name": name, "confidence": confidence}, add_to_output=True)
         if first is not None:
             selection = {
@@ -322,7 +343,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
         owing = self._owing(labels)
         outside = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
         judged = []
-        for p, similarity, head in zip(scores.probabilities, scores.similarities, scores.referral):
+        for p, similarity, head in zip(*scores, strict=True):
             features, order = gate_features(p, similarity, outside)
             best = int(order[0])
             certainty = _logistic(features @ self._certainty)
@@ -385,7 +406,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
             named = judgement.certainty > VERY_SURE and (beside_mark or judgement.label == judged_whole.label)
             wanted = part.asks or not asking or named
             if wanted and topic.id not in _PASSING and judgement.certainty >= needed:
-                chosen.setdefault(judgement.label, judgement)
+                chosen.setdefault(judgement.label, replace(judgement, part=True))
+        judged = [replace(j, part=True) for j in judged]
         remarks = [replace(j, outcome="ignore", candidates=()) for j in [judged_whole, *judged]]
         if len(chosen) >= 2 and not (len(asking) < 2 and judged_whole.certainty > 0.8 and judged_whole.label in chosen):
             return [replace(j, outcome="answer") for j in list(chosen.values())[:MAX_ANSWERS]] + remarks
@@ -395,9 +417,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
             return [only if only.certainty > judged_whole.certainty else judged_whole, *remarks]
         return [judged_whole, *remarks]
 
-    def _resolved(
-        self, text: str, judgement: Judgement, previous: Optional[Topic], scorer: TopicScorer
-    ) -> Judgement:
+    def _resolved(self, text: str, judgement: Judgement, previous: Optional[Topic], scorer: TopicScorer) -> Judgement:
         """Judge a part again with what its "it" stands for, or what it leaves out."""
         pronoun = questions.has_pronoun(text)
         # "Which foods have it?" is clear only with what "it" is; "how do they find it"
@@ -458,7 +478,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
         """Referrals owed because the learned detector says so."""
         found = {}
         for judgement in judged:
-            if judgement.mass >= self._config["referral_mass"] or judgement.head >= self._config["referral_head"]:
+            scope = "part_" if judgement.part else ""
+            if (
+                judgement.mass >= self._config[f"{scope}referral_mass"]
+                and judgement.head >= self._config[f"{scope}referral_head"]
+            ):
                 topic = catalogue.by_intent(judgement.danger)
                 own = catalogue.by_intent(judgement.label)
                 if own and own.referral == "always":
@@ -469,7 +493,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
 
     def _with_danger(self, plan: Plan, reading: Reading, scorer: Optional[TopicScorer], catalogue: Catalogue) -> Plan:
         if scorer is not None:
-            plan.referrals.extend(self._dangers(self.judge(scorer.score(reading.sentences()[:20]), scorer.labels), catalogue))
+            sentences = self.judge(scorer.score(reading.sentences()[:MAX_SENTENCES]), scorer.labels)
+            plan.referrals.extend(self._dangers([replace(j, part=True) for j in sentences], catalogue))
         return plan
 
 

@@ -1,4 +1,5 @@
 """spaCy as the language layer: one reading of each message, shared by all components."""
+
 from __future__ import annotations
 
 import re

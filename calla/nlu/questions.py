@@ -3,6 +3,7 @@
 Pure text functions; whether a cut is kept is decided by the gate, which asks the topic
 model about both sides.
 """
+
 from __future__ import annotations
 
 import re
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 
 # A clause that starts with one of these asks something.
 _ASKING = (
-    r"(?:(?:at|in|for|by|to|on|from|with|about) (?:what|which|how|whom)|what|whats|which|who|whos|when|where|why|how|hows|is|are|isn't|aren't|was|were|do|does|did|don't|doesn't|"
+    r"(?:(?:at|in|for|by|to|on|from|with|about) (?:what|which|how|whom)|what|whats|which|who|whos|when|where|why|how|"
+    r"hows|is|are|isn't|aren't|was|were|do|does|did|don't|doesn't|"
     r"can|can't|could|couldn't|should|shouldn't|shall|will|would|has|have|had|may|might|must|am|any|"
     r"tell me|explain|give me|show me|please tell|please explain|i(?:'d| would) like to know|i want to know|"
     r"i need to know|i wanna know|i(?:'m| am) wondering|i wonder|wondering|whether|if i (?:can|should|could))"
@@ -23,21 +25,67 @@ _STARTS_ASKING = re.compile(
 )
 _ASKS_INSIDE = re.compile(
     r"\b(?:tell me|explain|wondering|wonder|want(?:ed)? to know|like to know|need to know|my question|"
-    r"no idea (?:what|how|why|if)|don't (?:know|understand|get) (?:what|how|why|if|whether)|not sure (?:what|how|if|whether)|"
+    r"no idea (?:what|how|why|if)|don't (?:know|understand|get) (?:what|how|why|if|whether)|"
+    r"not sure (?:what|how|if|whether)|"
     r"curious (?:what|how|why|if|about)|ask (?:you )?(?:about|if|whether|what|how))\b",
     re.I,
 )
 _ASKS_AFTER_MARK = re.compile(rf"[:,]\s*(?:and\s+|so\s+)?{_ASKING}\b", re.I)
 # Boundaries that may separate two questions of one sentence. A strong one separates
 # whatever follows it, a weak one only a clause that starts to ask.
-_STRONG = r"(?:\?+|;|\n|\s\+\s|\.\.+\s)\s*(?:and\s+|also\s+|plus\s+)?|[,.]?\s+(?:and also|but also|also|plus|and then|as well as|and secondly|secondly|another thing)[\s,:]+"
+_STRONG = (
+    r"(?:\?+|;|\n|\s\+\s|\.\.+\s)\s*(?:and\s+|also\s+|plus\s+)?"
+    r"|[,.]?\s+(?:and also|but also|also|plus|and then|as well as|and secondly|secondly|another thing)[\s,:]+"
+)
 _WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then)\s+|\s+-\s+)(?={_ASKING}\b)"
 # Spoken messages have no marks at all: there only a question word begins a question,
 # and not where the word before it needs it ("tell me what", "depends on how").
 _RUN_ON = r"\s+(?=(?:what|whats|which|how|why|when|where)\b)"
 _NEEDS_QUESTION_WORD = frozenset(
-    """about and asked ask but by depends ask exactly explain find for from get hello hey hi idea in is just know known
-    me of ok on or out question said say says see so sure tell to understand well with wonder wondering""".split()
+    [
+        "about",
+        "and",
+        "ask",
+        "asked",
+        "but",
+        "by",
+        "depends",
+        "exactly",
+        "explain",
+        "find",
+        "for",
+        "from",
+        "get",
+        "hello",
+        "hey",
+        "hi",
+        "idea",
+        "in",
+        "is",
+        "just",
+        "know",
+        "known",
+        "me",
+        "of",
+        "ok",
+        "on",
+        "or",
+        "out",
+        "question",
+        "said",
+        "say",
+        "says",
+        "see",
+        "so",
+        "sure",
+        "tell",
+        "to",
+        "understand",
+        "well",
+        "with",
+        "wonder",
+        "wondering",
+    ]
 )
 _CUT = re.compile(rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})|(?P<run_on>{_RUN_ON})", re.I)
 _PRONOUN = re.compile(r"\b(?:it's|its|it|they|them|these|those|this|that|that one|this one|theirs|their)\b", re.I)

@@ -1,4 +1,5 @@
 """The safety screen as a Rasa component."""
+
 from __future__ import annotations
 
 from typing import Any

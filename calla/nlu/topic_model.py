@@ -1,15 +1,19 @@
 """The model behind the topic classifier: which topic does a question belong to?"""
+
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.decomposition import TruncatedSVD
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from calla.encoder import Encoder
+# More iterations cost time and change nothing on unseen questions (docs/evaluation.md).
+MAX_ITERATIONS = 60
 
 
 class Scores(NamedTuple):
@@ -51,33 +55,37 @@ class TopicModel:
             analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=2, dtype=np.float32
         )
         self._condense = TruncatedSVD(spelling_dimensions, n_iter=3, random_state=seed)
-        self._topics = LogisticRegression(C=strength, max_iter=150, random_state=seed)
-        self._referral = LogisticRegression(C=strength, max_iter=300, class_weight="balanced", random_state=seed)
+        self._topics = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS, random_state=seed)
+        self._referral = LogisticRegression(
+            C=strength, max_iter=MAX_ITERATIONS, class_weight="balanced", random_state=seed
+        )
         self.labels: list[str] = []
         self._known = np.zeros((0, 0), dtype=np.float32)
         self._known_starts = np.zeros(0, dtype=np.int64)
 
-    def fit(self, texts: list[str], labels: list[str], encoder: Encoder, owes_referral: list[bool]) -> TopicModel:
+    def fit(self, texts: list[str], labels: list[str], vectors: np.ndarray, owes_referral: list[bool]) -> TopicModel:
         """Train on questions and their labels.
 
         Args:
             texts: the known questions.
             labels: a label for each text.
-            encoder: turns texts into vectors.
+            vectors: their sentence vectors, ``[texts, dimension]``.
             owes_referral: for each text, whether it must be answered with a referral
                 first; both values must occur.
         """
         order = np.argsort(np.array(labels), kind="stable")
         texts = [texts[i] for i in order]
         labels = [labels[i] for i in order]
-        vectors = encoder.encode_many(texts)
+        vectors = vectors[order]
         characters = self._characters.fit_transform(t.lower() for t in texts)
         # No more columns than the data can carry (small benchmarks, tests).
         self._condense.n_components = min(self._condense.n_components, min(characters.shape) - 1)
         self._condense.fit(characters)
         features = self._features(texts, vectors)
-        self._topics.fit(features, labels)
-        self._referral.fit(features, [owes_referral[i] for i in order])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._topics.fit(features, labels)
+            self._referral.fit(features, [owes_referral[i] for i in order])
         self.labels = list(self._topics.classes_)
         self._known = vectors
         self._known_starts = np.searchsorted(np.array(labels), np.array(self.labels))

@@ -1,4 +1,5 @@
 """The topic classifier as a Rasa component."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -97,11 +98,13 @@ class TopicClassifier(GraphComponent, IntentClassifier):
     def train(self, training_data: TrainingData) -> Resource:
         """Train on all examples that have an intent and persist the model."""
         catalogue = Catalogue(training_data.responses)
-        texts, labels = [], []
+        texts, labels, vectors = [], [], []
         for example in training_data.intent_examples:
-            if example.get(TEXT):
+            vector = sentence_vector(example)
+            if example.get(TEXT) and vector is not None:
                 texts.append(clean(example.get(TEXT)))
                 labels.append(example.get(INTENT_RESPONSE_KEY) or example.get(INTENT))
+                vectors.append(vector)
         if len(set(labels)) < 2:
             return self._resource
         owes = [bool((topic := catalogue.by_intent(label)) and topic.referral == "always") for label in labels]
@@ -112,7 +115,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
             strength=self._config["strength"],
             spelling_dimensions=self._config["spelling_dimensions"],
             spelling_weight=self._config["spelling_weight"],
-        ).fit(texts, labels, load_encoder(DEFAULT_ARTEFACT), owes)
+        ).fit(texts, labels, np.vstack(vectors), owes)
         self._scorer = TopicScorer(model)
         with self._model_storage.write_to(self._resource) as folder:
             joblib.dump(model, Path(folder) / self.FILE, compress=3)

@@ -1,4 +1,5 @@
 """The policy that carries out the gate's plan."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -33,9 +34,7 @@ class AnswerPolicy(Policy):
         """Rules and stories alike; nothing is learned from them."""
         return SupportedData.ML_AND_RULE_DATA
 
-    def train(
-        self, training_trackers: list[TrackerWithCachedStates], domain: Domain, **kwargs: Any
-    ) -> Resource:
+    def train(self, training_trackers: list[TrackerWithCachedStates], domain: Domain, **kwargs: Any) -> Resource:
         """Learn nothing: the plan says what to do."""
         return self._resource
 

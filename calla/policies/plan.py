@@ -1,4 +1,5 @@
 """What the policies read from the tracker: the plan, and how far it has been carried out."""
+
 from __future__ import annotations
 
 from typing import Any, Optional

@@ -1,4 +1,5 @@
 """The policy that owes the medical referral."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -38,9 +39,7 @@ class ReferralPolicy(Policy):
         """Rules and stories alike; nothing is learned from them."""
         return SupportedData.ML_AND_RULE_DATA
 
-    def train(
-        self, training_trackers: list[TrackerWithCachedStates], domain: Domain, **kwargs: Any
-    ) -> Resource:
+    def train(self, training_trackers: list[TrackerWithCachedStates], domain: Domain, **kwargs: Any) -> Resource:
         """Learn nothing: the guarantee does not depend on training."""
         return self._resource
 

@@ -7,6 +7,7 @@ words in the vocabulary of its sentence encoder (``vocab.txt``). Of those, only 
 words that a guess would change are written to ``data/safety/common_words.yml``, so the
 file stays short enough to read.
 """
+
 from __future__ import annotations
 
 import re
@@ -43,4 +44,4 @@ def write(files: Iterable[Path], folder: Path = DEFAULT_FOLDER) -> int:
 
 
 if __name__ == "__main__":
-    print(write(Path(p) for p in sys.argv[1:]), "words")
+    sys.stdout.write(f"{write(Path(p) for p in sys.argv[1:])} words\n")

@@ -7,10 +7,11 @@ pseudo-trigger ("not sure", "no change") opens none. Two things differ, both bec
 missed referral is worse than a needless one: scopes are shorter than in those papers,
 and uncertainty ("maybe a lump") never takes a finding away.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from calla.safety.normalise import PAUSE
 
@@ -115,13 +116,16 @@ class Context:
     def _near(self, words: Sequence[str], start: int, end: int, kind: frozenset[str]) -> bool:
         if kind.isdisjoint(words):
             return False
+        # "The vet gave it to the dog, and the doctor to me too."
+        if any(pair in _PERSON_TOO for pair in zip(words[end:], words[end + 1 :])):
+            return False
         people = self._rules.people
         if not people.isdisjoint(words[start:end]):
             return False
-        for at in range(start, max(-1, start - 7), -1):
+        for at in range(end - 1, max(-1, start - 7), -1):
             if words[at] in people:
                 return False
-            if words[at] in kind:
+            if words[at] in kind and not (at > 1 and words[at - 1] == "a" and words[at - 2] in _COMPARED):
                 return True
         for at in range(end, min(len(words), end + 4)):
             if words[at] == PAUSE:
@@ -132,18 +136,21 @@ class Context:
         return False
 
 
+_PERSON_TOO = frozenset({("me", "too"), ("me", "also"), ("me", "as"), ("mine", "too"), ("myself", "too")})
 _OWNED = frozenset({"my", "our", "the", "his", "her", "their", "a", "this"})
+# "Sick as a dog": a comparison is no patient.
+_COMPARED = frozenset({"as", "like", "than"})
 _AT = frozenset({"on", "in", "of", "at", "under", "inside", "for"})
 
 
-def rules_from(data: Mapping[str, object]) -> ContextRules:
+def rules_from(data: Mapping[str, Any]) -> ContextRules:
     """Build the rules from the mapping of ``context.yml`` (already checked)."""
 
     def words(key: str) -> frozenset[str]:
-        return frozenset(str(w) for w in data[key])  # type: ignore[union-attr]
+        return frozenset(str(w) for w in data[key])
 
     def phrases(key: str) -> list[tuple[str, ...]]:
-        return [tuple(str(p).split()) for p in data[key]]  # type: ignore[union-attr]
+        return [tuple(str(p).split()) for p in data[key]]
 
     return ContextRules(
         negations=words("negations"),
@@ -153,7 +160,5 @@ def rules_from(data: Mapping[str, object]) -> ContextRules:
         animals=words("animals"),
         people=words("people"),
         fiction=words("fiction"),
-        scope=int(data["scope"]),  # type: ignore[call-overload]
+        scope=int(data["scope"]),
     )
-
-

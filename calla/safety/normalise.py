@@ -6,6 +6,7 @@ quotes, emoji and the line breaks of pasted reports, because a trick of spelling
 never hide a finding. Nothing here knows a medical word; guesses that need the
 vocabulary (typos, digits for letters, missing spaces) live in ``spelling``.
 """
+
 from __future__ import annotations
 
 import html
@@ -41,7 +42,25 @@ _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])")
 _WORD = re.compile(r"[^\W_]+")
 # Words after which "'s" stands for "is", not for a possessive.
 _CAN_BE = frozenset(
-    {"it", "that", "there", "he", "she", "what", "here", "who", "where", "how", "something", "everything", "nothing", "someone", "nobody", "everybody", "this"}
+    {
+        "it",
+        "that",
+        "there",
+        "he",
+        "she",
+        "what",
+        "here",
+        "who",
+        "where",
+        "how",
+        "something",
+        "everything",
+        "nothing",
+        "someone",
+        "nobody",
+        "everybody",
+        "this",
+    }
 )
 # French and Italian run the article into the word: "j'ai", "l'aisselle".
 _ELISIONS = frozenset({"j", "l", "d", "n", "m", "s", "t", "c", "qu", "dell", "nell", "un", "all"})
@@ -61,11 +80,52 @@ def _look_alikes() -> Mapping[str, str]:
             if len(other) == 1 and not other.isascii() and other.isalpha():
                 table.setdefault(other, latin.lower())
     # Pairs that people use and that the table leaves out or gives to another letter.
-    table.update({"в": "b", "н": "h", "т": "t", "м": "m", "к": "k", "п": "n", "и": "u", "г": "r", "з": "3",
-                  "я": "r", "л": "n", "ч": "4", "ь": "b", "η": "n", "α": "a", "β": "b", "ε": "e", "ι": "i",
-                  "κ": "k", "μ": "u", "ν": "v", "ο": "o", "ρ": "p", "τ": "t", "υ": "u", "χ": "x", "ω": "w",
-                  "σ": "o", "γ": "y", "ı": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ʟ": "l", "ɪ": "i",
-                  "æ": "ae", "œ": "oe", "ƒ": "f", "მ": "m", "І": "i", "Ӏ": "l"})
+    table.update(
+        {
+            "в": "b",
+            "н": "h",
+            "т": "t",
+            "м": "m",
+            "к": "k",
+            "п": "n",
+            "и": "u",
+            "г": "r",
+            "з": "3",
+            "я": "r",
+            "л": "n",
+            "ч": "4",
+            "ь": "b",
+            "η": "n",
+            "α": "a",
+            "β": "b",
+            "ε": "e",
+            "ι": "i",
+            "κ": "k",
+            "μ": "u",
+            "ν": "v",
+            "ο": "o",
+            "ρ": "p",
+            "τ": "t",
+            "υ": "u",
+            "χ": "x",
+            "ω": "w",
+            "σ": "o",
+            "γ": "y",
+            "ı": "i",
+            "ł": "l",
+            "ø": "o",
+            "đ": "d",
+            "ħ": "h",
+            "ʟ": "l",
+            "ɪ": "i",
+            "æ": "ae",
+            "œ": "oe",
+            "ƒ": "f",
+            "მ": "m",
+            "І": "i",
+            "Ӏ": "l",
+        }
+    )
     return table
 
 
@@ -108,6 +168,7 @@ def fold(text: str, emoji: Mapping[str, str]) -> str:
                 text = text.replace(sign, f" {words} ")
         text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
         text = unicodedata.normalize("NFKD", text)
+        text = "".join(str(unicodedata.digit(c)) if c.isdecimal() and not c.isascii() else c for c in text)
         text = "".join(_visible(c) for c in text)
         text = unicodedata.normalize("NFC", text)
         text = _WORD.sub(lambda m: _fold_word(m.group()), text)

@@ -21,6 +21,7 @@ A pattern is a line of words that a nurse can read aloud::
 Every repetition is bounded and works on one sentence of at most ``WINDOW`` words, so
 the time to search grows linearly with the text.
 """
+
 from __future__ import annotations
 
 import re
@@ -171,7 +172,7 @@ def _compile(line: str, source: str, lists: WordLists) -> Pattern:
         if element in _GAPS:
             if position in (0, len(elements) - 1):
                 raise PatternError(f"{source!r}: a gap cannot begin or end a pattern")
-            pieces.append(r"(?:[^ ]+ ){0,%d}?" % _GAPS[element])
+            pieces.append(rf"(?:[^ ]+ ){{0,{_GAPS[element]}}}?")
             continue
         if element == "^":
             pieces.append(r"\A (?:, )?")

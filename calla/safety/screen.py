@@ -5,6 +5,7 @@ the design). The screen reads the raw message twice, once as written and once wi
 guesses at what was meant (``spelling``), matches the vocabulary sentence by sentence
 (``patterns``) and drops what the context takes back (``context``). In doubt it refers.
 """
+
 from __future__ import annotations
 
 import logging
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 _RANK = {topic: rank for rank, topic in enumerate(KINDS)}
 _CACHE_LIMIT = 50_000
 _TRIES = 8
+# Where an animal or a story nearby never takes a finding back.
+_ALWAYS_A_PERSON = frozenset({"emergency", "emotional_crisis"})
 FAILED = "screen_failed"
 
 
@@ -70,7 +73,13 @@ class Screen:
             for prefix in group.prefixes:
                 self._prefixes[prefix] = self._prefixes.get(prefix, 0) | bit
                 self._longest_prefix = max(self._longest_prefix, len(prefix))
-        weight = {bit: uses[bit] * (len(g.words) + len(g.prefixes) + 5) for g, bit in bits.items()}
+        # The leader should be the group that a message has least often: no small words,
+        # few alternatives, few patterns.
+        small = self._vocabulary.speller.function_words
+        weight = {
+            bit: (len(small & group.words), uses[bit] * (len(group.words) + len(group.prefixes) + 5))
+            for group, bit in bits.items()
+        }
         for pattern, entry in patterns:
             own = [bits[g] for g in pattern.groups]
             need = 0
@@ -90,7 +99,7 @@ class Screen:
         """
         try:
             found = self._find(text)
-        except Exception:  # noqa: BLE001 - the guarantee outlives any bug in here
+        except Exception:
             logger.exception("The safety screen failed on a message; it is referred.")
             found = {"interpret_my_results": FAILED}
         return [Finding(topic, KINDS[topic], rule) for topic, rule in sorted(found.items(), key=lambda i: _RANK[i[0]])]
@@ -151,7 +160,7 @@ class Screen:
                         continue
                     if entry.needs or entry.unless_message:
                         whole = whole or f" {' '.join(tokens)} "
-                        if self._excused(whole, entry.unless_message):
+                        if self._excused(whole, entry.unless_message, entry.despite):
                             continue
                         if not all(vocabulary.list_regexes[n].search(whole) for n in entry.needs):
                             continue
@@ -160,15 +169,18 @@ class Screen:
     def _stands(self, pattern: Pattern, first: int, entry: Entry, sentence: _Sentence) -> bool:
         """Say whether the pattern matches somewhere and its context leaves it standing."""
         negatable = entry.negatable and not pattern.says_no
-        for match in sentence.matches(pattern, first):
+        text = sentence.without(entry) if entry.exceptions else sentence.text
+        for match in sentence.matches(pattern, first, text):
             places = [sentence.place(match.start(i)) for i in range(1, pattern.regex.groups + 1)]
             words, last = sentence.words, sentence.place(match.end(pattern.regex.groups) - 1)
             if negatable and not sentence.negated(self._context).isdisjoint(places):
                 continue
-            if entry.unless and self._excused(sentence.near(places[0], last), entry.unless):
+            if entry.unless and self._excused(sentence.near(places[0], last), entry.unless, entry.despite):
                 continue
             if entry.unless_clause and self._excused(sentence.clause(places[0], last), entry.unless_clause):
                 continue
+            if entry.topic in _ALWAYS_A_PERSON:
+                return True
             if self._context.about_an_animal(words, places[0], last + 1):
                 continue
             if self._context.about_fiction(words, places[0], last + 1):
@@ -176,21 +188,42 @@ class Screen:
             return True
         return False
 
-
-    def _excused(self, text: str, lists: tuple[str, ...]) -> bool:
+    def _excused(self, text: str, lists: tuple[str, ...], despite: tuple[str, ...] = ()) -> bool:
         regexes = self._vocabulary.list_regexes
-        return any(regexes[name].search(text) for name in lists)
+        if not any(regexes[name].search(text) for name in lists):
+            return False
+        return not any(regexes[name].search(text) for name in despite)
 
 
 # Words that begin a new thought: what stands beyond them excuses nothing.
-_NEW_THOUGHT = frozenset({PAUSE, "and", "but", "also", "plus", "i", "is", "are", "can", "which", "what", "does", "do", "should", "because", "so"})
+_NEW_THOUGHT = frozenset(
+    {
+        PAUSE,
+        "and",
+        "but",
+        "also",
+        "plus",
+        "i",
+        "is",
+        "are",
+        "can",
+        "which",
+        "what",
+        "does",
+        "do",
+        "should",
+        "because",
+        "so",
+    }
+)
 _NEAR = 4
+_LETTER = re.compile(r"[^ ]")
 
 
 class _Sentence:
     """One sentence, with what is computed about it at most once."""
 
-    __slots__ = ("_negated", "_offsets", "masks", "text", "words")
+    __slots__ = ("_negated", "_offsets", "_without", "masks", "text", "words")
 
     def __init__(self, words: list[str], masks: list[int], text: str) -> None:
         self.words = words
@@ -198,22 +231,39 @@ class _Sentence:
         self.text = text
         self._negated: Optional[frozenset[int]] = None
         self._offsets: list[int] = []
+        self._without: dict[str, str] = {}
         at = 1
         for word in words:
             self._offsets.append(at)
             at += len(word) + 1
 
-    def matches(self, pattern: Pattern, first: int) -> Iterator[re.Match[str]]:
-        """Yield the matches of a pattern; ``first`` is the bit of its first group."""
+    def without(self, entry: Entry) -> str:
+        """Return the text with the words of the entry's exceptions blanked out.
+
+        Blanked, not cut: offsets stay, and a finding beside them is still found.
+        """
+        text = self._without.get(entry.id)
+        if text is None:
+            text = self.text
+            for pattern in entry.exceptions:
+                text = pattern.regex.sub(lambda m: _LETTER.sub("#", m.group()), text)
+            self._without[entry.id] = text
+        return text
+
+    def matches(self, pattern: Pattern, first: int, text: str) -> Iterator[re.Match[str]]:
+        """Yield the matches of a pattern in ``text`` (the sentence, or what is left of it).
+
+        ``first`` is the bit of the pattern's first group.
+        """
         if not pattern.led:
-            match = pattern.regex.search(self.text)
+            match = pattern.regex.search(text)
             if match:
                 yield match
             return
         tries = 0
         for at, mask in enumerate(self.masks):
             if mask & first:
-                match = pattern.regex.match(self.text, self._offsets[at])
+                match = pattern.regex.match(text, self._offsets[at])
                 if match:
                     yield match
                     tries += 1

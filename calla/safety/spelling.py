@@ -9,10 +9,11 @@ can add a finding and never hide one.
 ``data/safety/common_words.yml`` lists the English words that one of these guesses
 would otherwise turn into a word of the vocabulary ("limp", "plump").
 """
+
 from __future__ import annotations
 
 import re
-from itertools import product
+from itertools import islice, product
 from typing import Iterable, Mapping, Optional, Sequence
 
 from rapidfuzz import process
@@ -20,15 +21,38 @@ from rapidfuzz.distance import OSA
 
 from calla.safety.normalise import as_if_latin, join_spaced, tokens_of
 
-_LEET = {"0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "6": "b",
-         "@": "a", "$": "s", "!": "i", "|": "l", "€": "e", "£": "l", "+": "t", "*": "aeiou"}
+_LEET = {
+    "0": "o",
+    "1": "il",
+    "3": "e",
+    "4": "a",
+    "5": "s",
+    "7": "t",
+    "8": "b",
+    "9": "g",
+    "6": "b",
+    "@": "a",
+    "$": "s",
+    "!": "i",
+    "|": "l",
+    "€": "e",
+    "£": "l",
+    "+": "t",
+    "*": "aeiou",
+}
 _CHUNK = re.compile(r"(?<![\w@$|€£!+*])[^\W_]{0,30}(?:[@$|€£]|(?<=\w)[!+*](?=\w)|[^\W_]\d|\d[^\W_])[\w@$|€£!+*]*")
 # Names of things that mix letters and digits: K2, MK-7, B3, 4c, E450, 8mm.
-_PROTECTED = re.compile(r"(?:[a-z]{1,2}\d{1,3}[a-c]?|\d+[a-c]?|\d+(?:st|nd|rd|th|am|pm|mm|cm|mg|ml|kg|yo|yrs?|x|d|h|k|m))$")
+_PROTECTED = re.compile(
+    r"(?:[a-z]{1,2}\d{1,3}[a-c]?|\d+[a-c]?|\d+(?:st|nd|rd|th|am|pm|mm|cm|mg|ml|kg|yo|yrs?|x|d|h|k|m))$"
+)
 _LETTERS_DIGITS = re.compile(r"([a-z]{3,})(\d[a-c]?)$")
 _DIGITS_LETTERS = re.compile(r"(\d+)([a-z]{3,})$")
 _REPEATS = re.compile(r"(.)\1{2,}")
-_LONGEST_WORD = 80
+_LONGEST_WORD = 200
+# A run of words whose small words nobody lists is searched for long important ones.
+_SHORTEST_RUN = 16
+_SHORTEST_INSIDE = 7
+_LONGEST_TRY = 40
 _CACHE_LIMIT = 20_000
 
 
@@ -64,7 +88,7 @@ class Speller:
         rewrite_words = {w for old in rewrites for w in old.split()}
         self._exact = frozenset(literals) | frozenset(important) | rewrite_words
         self._prefixes = frozenset(p for p in prefixes if len(p) >= 4)
-        small = frozenset(function_words)
+        small = self.function_words = frozenset(function_words)
         self._common = frozenset(common) | small
         targets = dict.fromkeys(w for w in important if w.isalpha())
         self._by_length: dict[int, list[str]] = {}
@@ -74,6 +98,8 @@ class Speller:
         self._pieces = {w for w in self._exact if len(w) >= 2 and w.isalpha()} | set(small) | {"a", "i"}
         self._pieces -= {w for w in self._pieces if len(w) < 3 and w not in _SHORT_PIECES}
         self._important = frozenset(important)
+        inside = sorted((w for w in targets if len(w) >= _SHORTEST_INSIDE), key=lambda w: (-len(w), w))
+        self._inside = re.compile("|".join(inside) or r"(?!)")
         self._guesses: dict[str, tuple[str, ...]] = {}
 
     # -- rewriting -----------------------------------------------------------------
@@ -123,7 +149,7 @@ class Speller:
 
     def guess(self, word: str) -> tuple[str, ...]:
         """Return the word or words that ``word`` was probably meant to be."""
-        if len(word) < 4 and word.isascii() or word.isdigit():
+        if (len(word) < 4 and word.isascii()) or word.isdigit():
             return (word,)
         cached = self._guesses.get(word)
         if cached is None:
@@ -158,7 +184,10 @@ class Speller:
         nearest = self._nearest(word)
         if nearest:
             return (nearest,)
-        return self._part(word) or (word,)
+        parts = self._part(word)
+        if parts is None and len(word) >= _SHORTEST_RUN:
+            parts = tuple(self._inside.findall(word))
+        return parts or (word,)
 
     def _nearest(self, word: str) -> Optional[str]:
         length = len(word)
@@ -217,11 +246,7 @@ class Speller:
         if sum(c in _LEET for c in chunk) > 6 or len(chunk) > 30:
             return match.group()
         options = [_LEET.get(c, c) for c in chunk]
-        tries = 0
-        for letters in product(*options):
-            tries += 1
-            if tries > 40:
-                break
+        for letters in islice(product(*options), _LONGEST_TRY):
             word = "".join(letters)
             if word.isalpha() and self.known(word):
                 return word + tail
@@ -238,8 +263,10 @@ class Speller:
         for word in words:
             if found and len(word) > 1 and word.isalpha() and found[-1].isalpha():
                 joined = found[-1] + word
-                if joined in self._important and len(joined) >= 6 and not (
-                    self._ordinary(found[-1]) and self._ordinary(word)
+                if (
+                    joined in self._important
+                    and len(joined) >= 6
+                    and not (self._ordinary(found[-1]) and self._ordinary(word))
                 ):
                     found[-1] = joined
                     continue
@@ -250,4 +277,33 @@ class Speller:
         return word in self._common or word in self._important
 
 
-_SHORT_PIECES = frozenset({"a", "i", "my", "in", "on", "of", "is", "it", "to", "me", "we", "he", "no", "at", "by", "an", "as", "or", "so", "up", "am", "be", "do", "go", "if", "us"})
+_SHORT_PIECES = frozenset(
+    {
+        "a",
+        "i",
+        "my",
+        "in",
+        "on",
+        "of",
+        "is",
+        "it",
+        "to",
+        "me",
+        "we",
+        "he",
+        "no",
+        "at",
+        "by",
+        "an",
+        "as",
+        "or",
+        "so",
+        "up",
+        "am",
+        "be",
+        "do",
+        "go",
+        "if",
+        "us",
+    }
+)

@@ -8,6 +8,7 @@ Files in ``data/safety``:
 
 None of the top-level keys is one that Rasa knows, so Rasa leaves these files alone.
 """
+
 from __future__ import annotations
 
 import re
@@ -40,12 +41,41 @@ KINDS: Mapping[str, str] = {
 }
 
 _FILE_KEYS = frozenset({"subject", "lists", "entries"})
-_ENTRY_KEYS = frozenset({"id", "topic", "patterns", "example", "needs", "unless", "unless_clause", "unless_message", "negatable", "why", "source"})
+_ENTRY_KEYS = frozenset(
+    {
+        "id",
+        "topic",
+        "patterns",
+        "example",
+        "needs",
+        "unless",
+        "unless_clause",
+        "unless_message",
+        "despite",
+        "except",
+        "negatable",
+        "why",
+        "source",
+    }
+)
 _ENTRY_REQUIRED = ("id", "topic", "patterns", "example")
 _CONTEXT_KEYS = frozenset(
-    {"negations", "pseudo_negations", "terminators", "negated_before", "animals", "people", "fiction", "scope", "why", "source"}
+    {
+        "negations",
+        "pseudo_negations",
+        "terminators",
+        "negated_before",
+        "animals",
+        "people",
+        "fiction",
+        "scope",
+        "why",
+        "source",
+    }
 )
-_SPELLING_KEYS = frozenset({"rewrites", "important", "important_lists", "function_words", "leave_alone", "emoji", "why"})
+_SPELLING_KEYS = frozenset(
+    {"rewrites", "important", "important_lists", "function_words", "leave_alone", "emoji", "why"}
+)
 # Names of medicines at least this long are worth a typo.
 _SHORTEST_NAME = 6
 _ID = re.compile(r"[a-z][a-z0-9_]+\Z")
@@ -70,6 +100,11 @@ class Entry:
             clause says elsewhere ("..., is chocolate ok") seldom excuses a finding.
         unless_message: the same for the whole message; only where the other words show
             that the message is about something else.
+        despite: word lists; where one of their words stands in the text that would excuse
+            a match by ``unless`` or ``unless_message``, it excuses nothing ("unless" another
+            organ, "despite" breast).
+        exceptions: patterns; their words are not read by this entry ("a lump of
+            chocolate"), so that a finding beside them is still found.
         negatable: whether "no ..." takes the finding away.
     """
 
@@ -81,6 +116,8 @@ class Entry:
     unless: tuple[str, ...] = ()
     unless_clause: tuple[str, ...] = ()
     unless_message: tuple[str, ...] = ()
+    despite: tuple[str, ...] = ()
+    exceptions: tuple[Pattern, ...] = ()
     negatable: bool = True
 
 
@@ -146,15 +183,19 @@ def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
     negatable = data.get("negatable", "yes")
     if negatable not in ("yes", "no"):
         raise VocabularyError(f"{where}: 'negatable' is yes or no")
-    for key in ("needs", "unless", "unless_clause", "unless_message"):
+    for key in ("needs", "unless", "unless_clause", "unless_message", "despite"):
         for name in _strings(where, data.get(key, [])):
             if name not in lists:
                 raise VocabularyError(f"{where}: no word list {name!r}. Known lists: {', '.join(sorted(lists))}")
     patterns = data["patterns"]
     if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
         raise VocabularyError(f"{where}: 'patterns' must be a list of lines")
+    excepted = data.get("except", [])
+    if not isinstance(excepted, list) or not all(isinstance(p, str) for p in excepted):
+        raise VocabularyError(f"{where}: 'except' must be a list of lines")
     try:
         compiled = tuple(p for line in patterns for p in compile_pattern(line, lists))
+        exceptions = tuple(p for line in excepted for p in compile_pattern(line, lists))
     except PatternError as error:
         raise VocabularyError(f"{where}: {error}") from error
     return Entry(
@@ -166,6 +207,8 @@ def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
         unless=tuple(_strings(where, data.get("unless", []))),
         unless_clause=tuple(_strings(where, data.get("unless_clause", []))),
         unless_message=tuple(_strings(where, data.get("unless_message", []))),
+        despite=tuple(_strings(where, data.get("despite", []))),
+        exceptions=exceptions,
         negatable=negatable == "yes",
     )
 
@@ -206,13 +249,16 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
 
     context = _read(folder / CONTEXT)
     _check_keys(CONTEXT, context, _CONTEXT_KEYS)
-    context = {k: int(v) if k == "scope" else v if k in ("why", "source") else _strings(f"{CONTEXT}: {k}", v) for k, v in context.items()}
+    context = {
+        k: int(v) if k == "scope" else v if k in ("why", "source") else _strings(f"{CONTEXT}: {k}", v)
+        for k, v in context.items()
+    }
     spelling = _read(folder / SPELLING)
     _check_keys(SPELLING, spelling, _SPELLING_KEYS)
     common = _read(folder / COMMON)
     _check_keys(COMMON, common, frozenset({"common", "why"}))
 
-    used_lists = {name for e in kept for name in (*e.needs, *e.unless, *e.unless_clause, *e.unless_message)}
+    used_lists = {name for e in kept for name in (*e.needs, *e.unless, *e.unless_clause, *e.unless_message, *e.despite)}
     patterns = [p for e in kept for p in e.patterns]
     literals = {w for p in patterns for w in p.literals}
     prefixes = {w for p in patterns for w in p.prefixes}
@@ -223,9 +269,7 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
                     (prefixes if word.endswith("*") else literals).add(word.rstrip("*+"))
     important = list(_strings(f"{SPELLING}: important", spelling["important"]))
     for name in _strings(f"{SPELLING}: important_lists", spelling["important_lists"]):
-        important.extend(
-            w.rstrip("*+") for w in lists.get(name, ()) if " " not in w and len(w) >= _SHORTEST_NAME
-        )
+        important.extend(w.rstrip("*+") for w in lists.get(name, ()) if " " not in w and len(w) >= _SHORTEST_NAME)
     speller = Speller(
         literals=literals,
         prefixes=prefixes,

@@ -17,6 +17,7 @@ head learns whether a message owes a medical referral first (binary cross-entrop
 head is thrown away, what it taught the encoder stays, and the topic classifier trains a
 head of its own on it.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -101,7 +102,7 @@ def augment(text: str, rng: random.Random) -> str:
                     [
                         text[:i] + text[i + 1 :],
                         text[:i] + text[i] + text[i:],
-                        text[: i] + text[i + 1] + text[i] + text[i + 2 :],
+                        text[:i] + text[i + 1] + text[i] + text[i + 2 :],
                     ]
                 )
     return text
@@ -191,8 +192,12 @@ def export(model: PooledEncoder, tokenizer: Tokenizer, target: Path) -> Path:
     batch, length = torch.export.Dim("batch", min=1, max=256), torch.export.Dim("length", min=2, max=MAX_TOKENS)
     shapes = {"input_ids": {0: batch, 1: length}, "attention_mask": {0: batch, 1: length}}
     program = torch.onnx.export(
-        model, sample, dynamo=True, input_names=["input_ids", "attention_mask"],
-        output_names=["sentence"], dynamic_shapes=shapes,
+        model,
+        sample,
+        dynamo=True,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["sentence"],
+        dynamic_shapes=shapes,
     )
     full = target / "model.fp32.onnx"
     program.save(str(full))
@@ -242,10 +247,17 @@ def main() -> None:
     model = PooledEncoder(BertModel.from_pretrained(base, add_pooling_layer=False, attn_implementation="eager"))
     if args.epochs:
         fine_tune(
-            model, tokenizer, load_examples(args.data), owing_intents(args.data), epochs=args.epochs,
-            learning_rate=args.learning_rate, temperature=args.temperature,
+            model,
+            tokenizer,
+            load_examples(args.data),
+            owing_intents(args.data),
+            epochs=args.epochs,
+            learning_rate=args.learning_rate,
+            temperature=args.temperature,
             referral_share=args.referral_share,
-            intents_per_batch=args.intents_per_batch, per_intent=args.per_intent, seed=args.seed,
+            intents_per_batch=args.intents_per_batch,
+            per_intent=args.per_intent,
+            seed=args.seed,
         )
     small = export(model, tokenizer, args.out)
     tokenizer.save(str(args.out / "tokenizer.json"))

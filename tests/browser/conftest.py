@@ -1,23 +1,21 @@
 """The real server, a browser, and two other websites: one that may embed Calla and one that may not."""
+
 from __future__ import annotations
 
-import functools
-import http.server
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any, Callable, Iterator
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
+from visitor import Site, Visitor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "channels"))
 
-from web_server import RealServer, free_port  # noqa: E402  (found through the line above)
+from web_server import RealServer, free_port
 
-from calla.settings import ROOT  # noqa: E402
+from calla.settings import ROOT
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -29,39 +27,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Milliseconds that anything on the page may take on a busy machine.
-PATIENCE = 15_000
-
-
-class Site:
-    """A website on this machine that embeds Calla.
-
-    Args:
-        folder: where its pages are.
-        port: port to serve them at.
-    """
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.url = f"http://localhost:{port}"
-        self.folder = folder
-        handler = functools.partial(_Quiet, directory=str(folder))
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def page(self, name: str, body: str) -> str:
-        """Write a page; return its address."""
-        (self.folder / name).write_text(f"<!doctype html><html lang=en><title>Site</title><body><h1>Site</h1>{body}")
-        return f"{self.url}/{name}"
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Keep the tests' output clean."""
 
 
 @pytest.fixture(scope="session")
@@ -95,87 +60,6 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
-
-
-class Visitor:
-    """A visitor of a page with Calla on it.
-
-    Attributes:
-        page: the page.
-        complaints: script errors and violations of the Content-Security-Policy.
-        foreign: requests to anywhere but this machine.
-    """
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.context = context
-        self.url = url
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(PATIENCE)
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda m: self.complaints.append(m.text) if "Content Security" in m.text else None)
-        self.page.on("request", lambda r: self._look(r.url))
-
-    def _look(self, url: str) -> None:
-        if urlsplit(url).hostname not in ("localhost", "127.0.0.1") and not url.startswith("data:"):
-            self.foreign.append(url)
-
-    def opens(self, path: str = "/") -> Visitor:
-        """Go to a page and open the chat."""
-        self.page.goto(self.url + path)
-        if path.startswith("/chat"):
-            self.input.wait_for()
-        else:
-            self.launcher.click()
-        self.ready()
-        return self
-
-    def ready(self) -> None:
-        """Wait for the welcome."""
-        self.page.locator(".answer").first.wait_for()
-
-    @property
-    def launcher(self) -> Any:
-        """The button on the page."""
-        return self.page.locator("button.launcher")
-
-    @property
-    def panel(self) -> Any:
-        """The chat."""
-        return self.page.locator(".panel")
-
-    @property
-    def input(self) -> Any:
-        """Where the visitor types."""
-        return self.page.get_by_role("textbox")
-
-    def types(self, text: str) -> None:
-        """Type a message and press Enter, without waiting for the answer."""
-        self.input.click()
-        self.page.keyboard.insert_text(text)
-        self.page.keyboard.press("Enter")
-
-    def asks(self, text: str, answers: int = 1) -> None:
-        """Ask and wait until so many more messages of the bot have come."""
-        before = self.page.locator(".answer, .referral").count()
-        self.types(text)
-        self.waits_for(before + answers)
-
-    def waits_for(self, number: int) -> None:
-        """Wait until the bot has sent so many messages in all."""
-        self.page.locator(".answer, .referral").nth(number - 1).wait_for()
-        self.page.wait_for_function("() => !document.querySelector('#calla-widget')"
-                                    ".shadowRoot.querySelector('deep-chat').shadowRoot"
-                                    ".querySelector('.deep-chat-loading-message-bubble')")
-
-    def said(self) -> list[str]:
-        """What the visitor has said, as the page shows it."""
-        return [text.strip() for text in self.page.locator(".said").all_inner_texts()]
-
-    def messages(self) -> list[str]:
-        """The texts of the bot's messages, as the page shows them."""
-        return [text.strip() for text in self.page.locator(".body").all_inner_texts()]
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 """The built files are those of the sources, and small enough."""
+
 from __future__ import annotations
 
 import hashlib

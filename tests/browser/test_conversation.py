@@ -1,4 +1,5 @@
 """A visitor's conversation in the browser, with the real server and model."""
+
 from __future__ import annotations
 
 import re
@@ -6,8 +7,8 @@ from typing import Callable
 
 import pytest
 import sqlalchemy as sa
-from conftest import Visitor
 from playwright.sync_api import expect
+from visitor import Visitor
 from web_server import RealServer
 
 New = Callable[..., Visitor]
@@ -114,7 +115,10 @@ def test_two_questions_are_both_answered_and_read_from_the_start(visit: New) -> 
 
 def test_what_is_typed_is_shown_as_typed(visit: New) -> None:
     visitor = visit().opens()
-    text = '<img src=x onerror="document.title=1"> [a](javascript:document.title=2) **b** <script>document.title=3</script>'
+    text = (
+        '<img src=x onerror="document.title=1"> [a](javascript:document.title=2) **b** '
+        "<script>document.title=3</script>"
+    )
     visitor.asks(text)
     assert visitor.said() == [text]
     assert visitor.page.locator(".said img, .said a, .said script, .said strong").count() == 0
@@ -129,8 +133,10 @@ def test_a_poisoned_server_text_stays_text_and_its_links_are_dropped(visit: New)
         body = answer.json()
         body["welcome"].update(
             text="<img src=x onerror='document.title=1'> [x](javascript:alert(1))",
-            sources=[{"organisation": "x", "title": "y", "url": "javascript:alert(1)"},
-                     {"organisation": "NHS", "title": "ok", "url": "https://nhs.uk/"}],
+            sources=[
+                {"organisation": "x", "title": "y", "url": "javascript:alert(1)"},
+                {"organisation": "NHS", "title": "ok", "url": "https://nhs.uk/"},
+            ],
             buttons=["<b>bold</b>"],
         )
         route.fulfill(response=answer, json=body)  # type: ignore[attr-defined]
@@ -157,11 +163,11 @@ def test_thumbs_are_recorded_without_text_and_can_be_taken_back(visit: New, serv
     helped.click()
     expect(helped).to_have_attribute("aria-pressed", "true")
     visitor.page.wait_for_timeout(300)
-    assert rows()[len(before):] == [("utter_faq/what_is_mk7", 1)]
+    assert rows()[len(before) :] == [("utter_faq/what_is_mk7", 1)]
     not_helped.click()
     expect(helped).to_have_attribute("aria-pressed", "false")
     visitor.page.wait_for_timeout(300)
-    assert rows()[len(before):] == [("utter_faq/what_is_mk7", -1)]
+    assert rows()[len(before) :] == [("utter_faq/what_is_mk7", -1)]
     not_helped.click()
     visitor.page.wait_for_timeout(300)
     assert rows() == before
@@ -260,8 +266,8 @@ def test_too_many_messages_get_a_text_and_are_all_answered_in_the_end(visit: New
 
 def test_a_message_of_ten_thousand_characters_is_asked_to_be_shorter(visit: New) -> None:
     visitor = visit().opens()
-    visitor.asks("I would like to tell you about my garden. " * 300)
-    assert "too long" in visitor.messages()[-1]
+    visitor.types("What are breast calcifications? " * 400)
+    visitor.page.get_by_text("That message is too long").first.wait_for(state="attached")
 
 
 @pytest.mark.parametrize("how", ["websocket", "rest"])

@@ -1,10 +1,11 @@
 """One tag on any site that the operator allows; none on others."""
+
 from __future__ import annotations
 
 from typing import Callable
 
-from conftest import Site, Visitor
 from playwright.sync_api import expect
+from visitor import Site, Visitor
 from web_server import RealServer
 
 New = Callable[..., Visitor]
@@ -13,7 +14,8 @@ New = Callable[..., Visitor]
 def test_one_tag_is_enough(visit: New, server: RealServer, sites: tuple[Site, Site]) -> None:
     address = sites[0].page(
         "tag.html",
-        f'<script src="{server.url}/widget.js" data-title="Nurse Ada" data-color="#7a1f5c" data-position="left"></script>',
+        f'<script src="{server.url}/widget.js" data-title="Nurse Ada" data-color="#7a1f5c" '
+        'data-position="left"></script>',
     )
     visitor = visit(sites[0].url)
     visitor.page.goto(address)
@@ -37,7 +39,9 @@ def test_a_site_that_is_not_allowed_is_told_so(visit: New, server: RealServer, s
 def test_an_allowed_site_can_use_a_frame(visit: New, server: RealServer, sites: tuple[Site, Site]) -> None:
     visitor = visit(sites[0].url)
     visitor.page.goto(
-        sites[0].page("frame.html", f'<iframe title="Calla" width=400 height=600 src="{server.url}/chat?title=Ada"></iframe>')
+        sites[0].page(
+            "frame.html", f'<iframe title="Calla" width=400 height=600 src="{server.url}/chat?title=Ada"></iframe>'
+        )
     )
     frame = visitor.page.frame_locator("iframe")
     frame.locator(".answer").first.wait_for()
@@ -45,10 +49,12 @@ def test_an_allowed_site_can_use_a_frame(visit: New, server: RealServer, sites: 
     visitor.page.keyboard.type("what is mk-7?")
     visitor.page.keyboard.press("Enter")
     expect(frame.locator(".answer").nth(1)).to_contain_text("menaquinone-7")
-    expect(frame.locator("h2")).to_have_text("Ada")
+    expect(frame.locator("h1")).to_have_text("Ada")
 
 
-def test_a_site_that_is_not_allowed_cannot_use_a_frame(visit: New, server: RealServer, sites: tuple[Site, Site]) -> None:
+def test_a_site_that_is_not_allowed_cannot_use_a_frame(
+    visit: New, server: RealServer, sites: tuple[Site, Site]
+) -> None:
     visitor = visit(sites[1].url)
     visitor.page.goto(sites[1].page("frame.html", f'<iframe title="Calla" src="{server.url}/chat"></iframe>'))
     visitor.page.wait_for_load_state("networkidle")
@@ -59,12 +65,13 @@ def test_a_site_that_is_not_allowed_cannot_use_a_frame(visit: New, server: RealS
 
 def test_a_strict_policy_of_the_site_is_enough(visit: New, server: RealServer, sites: tuple[Site, Site]) -> None:
     own = server.url
-    policy = (f"default-src 'none'; script-src {own}; connect-src {own} {own.replace('http', 'ws')}; style-src 'none'")
+    policy = f"default-src 'none'; script-src {own}; connect-src {own} {own.replace('http', 'ws')}; style-src 'none'"
     visitor = visit(sites[0].url)
     visitor.page.goto(
         sites[0].page(
             "strict.html",
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}"><script src="{own}/widget.js"></script>',
+            f'<script src="{own}/widget.js"></script>',
+            head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         )
     )
     visitor.launcher.click()
@@ -75,7 +82,9 @@ def test_a_strict_policy_of_the_site_is_enough(visit: New, server: RealServer, s
 def test_a_site_may_have_its_own_button(visit: New, server: RealServer, sites: tuple[Site, Site]) -> None:
     visitor = visit(sites[0].url)
     visitor.page.goto(
-        sites[0].page("own.html", f'<button data-calla-open>Questions?</button><script src="{server.url}/widget.js"></script>')
+        sites[0].page(
+            "own.html", f'<button data-calla-open>Questions?</button><script src="{server.url}/widget.js"></script>'
+        )
     )
     visitor.page.get_by_role("button", name="Questions?").click()
     visitor.ready()
@@ -86,8 +95,8 @@ def test_the_styles_of_the_site_do_not_reach_in(visit: New, server: RealServer, 
     visitor.page.goto(
         sites[0].page(
             "loud.html",
-            "<style>html{font-size:8px} *{color:red!important;font-family:cursive!important} button{display:none!important}"
-            f'</style><script src="{server.url}/widget.js"></script>',
+            "<style>html{font-size:8px} *{color:red!important;font-family:cursive!important} "
+            f'button{{display:none!important}}</style><script src="{server.url}/widget.js"></script>',
         )
     )
     visitor.launcher.click()

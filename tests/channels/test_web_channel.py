@@ -1,4 +1,5 @@
 """The web channel's protocol: one conversation per token, each message answered exactly once."""
+
 from __future__ import annotations
 
 import asyncio
@@ -10,6 +11,8 @@ import aiohttp
 import jwt
 import pytest
 import socketio
+from rasa.shared.core.events import BotUttered, UserUttered
+from web_server import SECRET, channel_alone
 
 from calla.channels.web import MAX_BYTES
 from calla.channels.web_limits import address_key
@@ -17,7 +20,6 @@ from calla.channels.web_messages import history, is_safe_link, message_id
 from calla.channels.web_sessions import Sessions
 from calla.channels.web_turns import TURNS, Conversation
 from calla.text import MAX_SCREENED
-from web_server import SECRET, channel_alone
 
 pytestmark = pytest.mark.asyncio
 # The Socket.IO client expects a name that this aiohttp does not have yet; there the
@@ -34,9 +36,9 @@ async def post(
     headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **options.pop("headers", {})}
     if "data" not in options:
         options["json"] = {} if body is None else body
-    async with aiohttp.ClientSession() as client:
-        async with client.post(f"{server.url}/chat/{path}", headers=headers, **options) as answer:
-            return answer.status, await answer.json()
+    url = f"{server.url}/chat/{path}"
+    async with aiohttp.ClientSession() as client, client.post(url, headers=headers, **options) as answer:
+        return answer.status, await answer.json()
 
 
 async def token_of(server: Any) -> str:
@@ -189,13 +191,10 @@ async def test_full_and_short_form_of_a_referral_are_one_message() -> None:
 
 
 async def test_a_referral_stored_twice_is_shown_once() -> None:
-    agent_events = []
-    from rasa.shared.core.events import BotUttered, UserUttered
-
-    agent_events.append(UserUttered("birads 4", message_id=FIRST))
+    events: list[Any] = [UserUttered("birads 4", message_id=FIRST)]
     for name in ("utter_referral/x", "utter_referral_short/x"):
-        agent_events.append(BotUttered("call", {}, {"utter_action": name, "metadata": {"kind": "urgent"}}))
-    assert [m["name"] for m in history(agent_events)[0]["messages"]] == ["utter_referral/x"]
+        events.append(BotUttered("call", {}, {"utter_action": name, "metadata": {"kind": "urgent"}}))
+    assert [m["name"] for m in history(events)[0]["messages"]] == ["utter_referral/x"]
 
 
 async def test_only_the_last_turns_are_kept_in_memory() -> None:
@@ -343,8 +342,14 @@ async def test_a_forged_token_begins_a_new_conversation_and_opens_nothing() -> N
 async def test_a_sender_named_by_the_client_is_ignored() -> None:
     async with channel_alone() as server:
         token = await token_of(server)
-        body = {"id": FIRST, "text": "a", "sender": "web_victim", "session_id": "web_victim", "input_channel": "slack",
-                "metadata": {"x": 1}}
+        body = {
+            "id": FIRST,
+            "text": "a",
+            "sender": "web_victim",
+            "session_id": "web_victim",
+            "input_channel": "slack",
+            "metadata": {"x": 1},
+        }
         await post(server, "message", body, token)
         (heard,) = server.agent.heard
         assert heard.sender_id == jwt.decode(token, options={"verify_signature": False})["sub"]
@@ -353,8 +358,9 @@ async def test_a_sender_named_by_the_client_is_ignored() -> None:
 
 async def test_nobody_else_receives_the_messages_of_a_conversation() -> None:
     async with channel_alone() as server:
-        mine, other = await Window().open(server, await token_of(server)), await Window().open(
-            server, await token_of(server)
+        mine, other = (
+            await Window().open(server, await token_of(server)),
+            await Window().open(server, await token_of(server)),
         )
         await other.client.emit("session_request", {"session_id": "web_victim"})
         await mine.say(FIRST, "a")
@@ -367,8 +373,13 @@ async def test_nobody_else_receives_the_messages_of_a_conversation() -> None:
 async def test_foreign_sites_are_refused_and_allowed_ones_served() -> None:
     async with channel_alone(allowed_origins="https://clinic.example") as server:
         own = f"http://127.0.0.1:{server.port}"
-        for origin, expected in (("https://clinic.example", 200), (own, 200), ("https://evil.example", 403),
-                                 ("null", 403), ("https://clinic.example.evil.example", 403)):
+        for origin, expected in (
+            ("https://clinic.example", 200),
+            (own, 200),
+            ("https://evil.example", 403),
+            ("null", 403),
+            ("https://clinic.example.evil.example", 403),
+        ):
             assert (await post(server, "session", headers={"Origin": origin}))[0] == expected, origin
         token = await token_of(server)
         await (await Window().open(server, token, headers={"Origin": "https://clinic.example"})).client.disconnect()
@@ -378,24 +389,42 @@ async def test_foreign_sites_are_refused_and_allowed_ones_served() -> None:
 
 async def test_only_json_is_read() -> None:
     async with channel_alone() as server:
-        status, _ = await post(server, "message", token=await token_of(server), data=b'{"id":"message-1","text":"a"}',
-                               headers={"Content-Type": "text/plain"})
+        status, _ = await post(
+            server,
+            "message",
+            token=await token_of(server),
+            data=b'{"id":"message-1","text":"a"}',
+            headers={"Content-Type": "text/plain"},
+        )
         assert status == 415
         assert server.agent.heard == []
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"null", b"17", b'"a"', b"{", b"\xff\xfe", b"[" * 100_000, b'{"id": 7, "text": "a"}',
-     b'{"id": "message-1"}', b'{"id": "message-1", "text": ["a"]}', b'{"id": "../../etc", "text": "a"}',
-     b'{"id": "message-1", "text": {"a": 1}}'],
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"17",
+        b'"a"',
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"id": 7, "text": "a"}',
+        b'{"id": "message-1"}',
+        b'{"id": "message-1", "text": ["a"]}',
+        b'{"id": "../../etc", "text": "a"}',
+        b'{"id": "message-1", "text": {"a": 1}}',
+    ],
     ids=range(13),
 )
 async def test_malformed_requests_are_refused_without_fault(body: bytes) -> None:
     async with channel_alone() as server:
         for path in ("message", "rate"):
-            status, reply = await post(server, path, token=await token_of(server), data=body,
-                                       headers={"Content-Type": "application/json"})
+            status, reply = await post(
+                server, path, token=await token_of(server), data=body, headers={"Content-Type": "application/json"}
+            )
             assert (status, reply) == (400, {"ok": False, "error": "bad_request"})
 
 
@@ -457,8 +486,15 @@ async def test_a_thumb_is_recorded_without_any_text() -> None:
         assert "secret" not in str(row)
 
 
-@pytest.mark.parametrize("body", [{"message": f"{FIRST}:utter_faq/none", "value": "up"}, {"message": "x", "value": "up"},
-                                  {"message": f"{FIRST}:utter_faq/what_is_mk7", "value": 5}, {"value": "up"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": f"{FIRST}:utter_faq/none", "value": "up"},
+        {"message": "x", "value": "up"},
+        {"message": f"{FIRST}:utter_faq/what_is_mk7", "value": 5},
+        {"value": "up"},
+    ],
+)
 async def test_a_thumb_on_nothing_is_refused(body: dict[str, Any]) -> None:
     async with channel_alone() as server:
         assert (await post(server, "rate", body, await token_of(server)))[0] == 400
@@ -499,8 +535,18 @@ async def test_the_welcome_offers_topics_by_their_titles() -> None:
         assert reply["welcome"]["buttons"] == ["What is MK-7?"]
 
 
-@pytest.mark.parametrize("url, safe", [("https://nhs.uk", True), ("http://nhs.uk/a", True), ("javascript:alert(1)", False),
-                                       ("data:text/html,x", False), ("//evil", False), ("https://", False),
-                                       ("http://[", False), (7, False)])
+@pytest.mark.parametrize(
+    "url, safe",
+    [
+        ("https://nhs.uk", True),
+        ("http://nhs.uk/a", True),
+        ("javascript:alert(1)", False),
+        ("data:text/html,x", False),
+        ("//evil", False),
+        ("https://", False),
+        ("http://[", False),
+        (7, False),
+    ],
+)
 async def test_only_web_links_are_shown(url: object, safe: bool) -> None:
     assert is_safe_link(url) is safe

@@ -1,4 +1,5 @@
 """A real Calla server for tests, and the web channel alone with a scripted agent."""
+
 from __future__ import annotations
 
 import asyncio

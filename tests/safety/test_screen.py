@@ -1,4 +1,5 @@
 """The screen as others use it: urgency, limits, time."""
+
 from __future__ import annotations
 
 import statistics
@@ -113,7 +114,21 @@ def test_time_of_short_messages() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a ", "a", "calc ", "my breast ", "b1r4d5 ", "вiорsу ", "l\u0301\u0302ump ", "b i o p s y ", "'", "1 2 ", "a-", "no lump or "]
+    "unit",
+    [
+        "a ",
+        "a",
+        "calc ",
+        "my breast ",
+        "b1r4d5 ",
+        "вiорsу ",
+        "l\u0301\u0302ump ",
+        "b i o p s y ",
+        "'",
+        "1 2 ",
+        "a-",
+        "no lump or ",
+    ],
 )
 def test_time_grows_linearly(unit: str) -> None:
     """No input of 10,000 characters takes long: nothing is quadratic."""

@@ -1,4 +1,5 @@
 """Context in the manner of NegEx and ConText: what takes a finding back, what does not."""
+
 from __future__ import annotations
 
 import pytest
@@ -21,9 +22,27 @@ TAKEN_BACK = [
     ("my mammogram was normal, BI-RADS 1, which foods have magnesium", "an all-clear result"),
     ("BI-RADS 2 both sides so I'm happy. Spinach or chard for magnesium?", "an all-clear category"),
     ("is a lump of dark chocolate after dinner ok", "food"),
+    ("my soup has lumps in it", "food"),
+    ("there are suspicious ingredients on the label", "an ingredient, not a finding"),
+    ("a cluster of cherry tomatoes", "fruit"),
 ]
 
 STANDS = [
+    ("sick as a dog and a lump in my armpit", "a comparison is no patient"),
+    ("the pet scan showed a mass", "a scan is no pet"),
+    ("there is a nodule on the film", "film of an X-ray, not of a cinema"),
+    ("no joke, I found a lump", "a figure of speech"),
+    ("I have a lump, is chocolate ok for magnesium", "food in another thought excuses nothing"),
+    ("I put cream on the lump", "food or creams beside a finding are not the finding"),
+    ("my soup and my lump", "'of' and 'in' make a lump food, nearness does not"),
+    ("a lump of tissue in my breast", "not food"),
+    ("there is a suspicious ingredient in my cheese, and a suspicious mass", "only the first is excused"),
+    (
+        "clustered microcalcifications in the left breast\nwe had porridge with walnuts",
+        "a new line begins a new thought",
+    ),
+    ("my breast skin is rough like a cat's tongue", "the cat is a comparison"),
+    ("my biopsy is on friday, and do they leave a marker", "an own biopsy is not excused by the clip"),
     ("no pain but there is a lump", "'but' ends the scope"),
     ("not pregnant I have a lump", "a pronoun ends the scope"),
     ("no doubt it is a lump", "'no doubt' denies nothing"),

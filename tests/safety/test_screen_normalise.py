@@ -1,4 +1,5 @@
 """Folding and guessing: tricks of spelling are looked through, ordinary words are not."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,5 @@
 """The pattern language: what a line of the vocabulary matches."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,5 @@
 """Properties: a trigger stays found whatever surrounds or disguises it."""
+
 from __future__ import annotations
 
 import random
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from calla.safety.screen import load_screen
 
 SCREEN = load_screen()
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples on every run; hunts with thousands of random ones were clean.
+QUICK = settings(
+    max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 # Trigger phrases that stand on their own, with their topic.
 TRIGGERS = [
@@ -96,7 +100,9 @@ def test_full_width(trigger: tuple[str, str]) -> None:
 def test_combining_marks(trigger: tuple[str, str], seed: int) -> None:
     """Accents piled on letters are taken off."""
     rng = random.Random(seed)
-    text = "".join(c + (rng.choice("\u0301\u0308\u0336") if c.isalpha() and rng.random() < 0.5 else "") for c in trigger[0])
+    text = "".join(
+        c + (rng.choice("\u0301\u0308\u0336") if c.isalpha() and rng.random() < 0.5 else "") for c in trigger[0]
+    )
     assert trigger[1] in topics(text)
 
 
@@ -140,9 +146,14 @@ def test_a_single_typo_in_a_long_word(case: tuple[str, str, str], seed: int) -> 
     assert topic in topics(frame.format(wrong))
 
 
-SPACED_WORDS = [("i found a {} in my breast", "lump", "red_flag_symptom"), ("they want a {}", "biopsy", "appointment"),
-                ("what is {}", "dcis", "suspicious_finding"), ("{} 4 here", "birads", "suspicious_finding"),
-                ("{} calcifications", "pleomorphic", "suspicious_finding"), ("{} cannot be excluded", "malignancy", "suspicious_finding")]
+SPACED_WORDS = [
+    ("i found a {} in my breast", "lump", "red_flag_symptom"),
+    ("they want a {}", "biopsy", "appointment"),
+    ("what is {}", "dcis", "suspicious_finding"),
+    ("{} 4 here", "birads", "suspicious_finding"),
+    ("{} calcifications", "pleomorphic", "suspicious_finding"),
+    ("{} cannot be excluded", "malignancy", "suspicious_finding"),
+]
 
 
 @QUICK

@@ -4,6 +4,7 @@ It checks arguments as Slack does (https://docs.slack.dev/reference/methods and
 https://docs.slack.dev/reference/block-kit) and refuses what Slack would refuse. It runs
 in a thread of its own, so that tests can wait for what arrives.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -32,7 +33,15 @@ METHODS: dict[str, set[str]] = {
     "auth.test": set(),
     "apps.connections.open": set(),
     "chat.postMessage": {
-        "channel!", "text", "blocks", "thread_ts", "unfurl_links", "unfurl_media", "reply_broadcast", "metadata", "mrkdwn",
+        "channel!",
+        "text",
+        "blocks",
+        "thread_ts",
+        "unfurl_links",
+        "unfurl_media",
+        "reply_broadcast",
+        "metadata",
+        "mrkdwn",
     },
     "chat.postEphemeral": {"channel!", "user!", "text", "blocks", "thread_ts"},
     "chat.getPermalink": {"channel!", "message_ts!"},
@@ -42,7 +51,7 @@ METHODS: dict[str, set[str]] = {
 }
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that Slack would refuse; holds Slack's error code."""
 
 
@@ -109,11 +118,11 @@ def _texts(item: Any) -> list[str]:
 def check_text(item: Any, kinds: tuple[str, ...], limit: int) -> None:
     """Check a text object."""
     if not isinstance(item, dict) or item.get("type") not in kinds:
-        raise Refused("invalid_blocks")
+        raise RefusedError("invalid_blocks")
     allowed = {"type", "text", "emoji"} if item["type"] == "plain_text" else {"type", "text", "verbatim"}
     text = item.get("text")
     if set(item) - allowed or not isinstance(text, str) or not 1 <= len(text) <= limit:
-        raise Refused("invalid_blocks")
+        raise RefusedError("invalid_blocks")
     if item["type"] == "mrkdwn":
         check_mrkdwn(text)
 
@@ -122,60 +131,60 @@ def check_mrkdwn(text: str) -> None:
     """Check that what Slack would interpret is meant so (stricter than Slack itself)."""
     rest = _GOOD_AMPERSAND.sub("", _GOOD_ANGLE.sub("", text))
     if re.search(r"[<>&]", rest):
-        raise Refused("unescaped_text")
+        raise RefusedError("unescaped_text")
 
 
 def check_button(button: Any, seen: set[str]) -> None:
     """Check a button; ``seen`` holds the action ids of its block."""
     if set(button) - {"type", "text", "action_id", "value", "style", "url", "accessibility_label"}:
-        raise Refused("invalid_blocks")
+        raise RefusedError("invalid_blocks")
     check_text(button.get("text"), ("plain_text",), 75)
     action = button.get("action_id")
     if not isinstance(action, str) or not 1 <= len(action) <= 255 or action in seen:
-        raise Refused("invalid_blocks")
+        raise RefusedError("invalid_blocks")
     seen.add(action)
     if len(button.get("value", "")) > 2000 or button.get("style") not in (None, "primary", "danger"):
-        raise Refused("invalid_blocks")
+        raise RefusedError("invalid_blocks")
 
 
 def check_blocks(blocks: Any, limit: int) -> None:
     """Check blocks as Slack does."""
     if not isinstance(blocks, list) or not 1 <= len(blocks) <= limit:
-        raise Refused("invalid_blocks")
+        raise RefusedError("invalid_blocks")
     ids: set[str] = set()
     for block in blocks:
         kind = block.get("type")
         block_id = block.get("block_id")
         if block_id is not None:
             if not isinstance(block_id, str) or not 1 <= len(block_id) <= 255 or block_id in ids:
-                raise Refused("invalid_blocks")
+                raise RefusedError("invalid_blocks")
             ids.add(block_id)
         extra = set(block) - {"type", "block_id"}
         if kind == "section":
             if extra - {"text", "accessory", "expand"}:
-                raise Refused("invalid_blocks")
+                raise RefusedError("invalid_blocks")
             check_text(block.get("text"), ("mrkdwn", "plain_text"), 3000)
             if "accessory" in block:
                 check_button(block["accessory"], set())
         elif kind == "header":
             if extra != {"text"}:
-                raise Refused("invalid_blocks")
+                raise RefusedError("invalid_blocks")
             check_text(block["text"], ("plain_text",), 150)
         elif kind == "context":
             if extra != {"elements"} or not 1 <= len(block["elements"]) <= 10:
-                raise Refused("invalid_blocks")
+                raise RefusedError("invalid_blocks")
             for element in block["elements"]:
                 check_text(element, ("mrkdwn", "plain_text"), 3000)
         elif kind == "actions":
             if extra != {"elements"} or not 1 <= len(block["elements"]) <= 25:
-                raise Refused("invalid_blocks")
+                raise RefusedError("invalid_blocks")
             actions: set[str] = set()
             for element in block["elements"]:
                 if element.get("type") != "button":
-                    raise Refused("invalid_blocks")
+                    raise RefusedError("invalid_blocks")
                 check_button(element, actions)
         elif kind != "divider" or extra:
-            raise Refused("invalid_blocks")
+            raise RefusedError("invalid_blocks")
 
 
 class FakeSlack:
@@ -396,7 +405,7 @@ class FakeSlack:
             return answer
         try:
             body = self._do(call, token)
-        except Refused as refused:
+        except RefusedError as refused:
             call.error = str(refused)
             self._note(call)
             return web.json_response({"ok": False, "error": call.error})
@@ -407,15 +416,15 @@ class FakeSlack:
         """Check a call and return what Slack would answer."""
         method, args = call.method, call.args
         if method not in METHODS:
-            raise Refused("unknown_method")
+            raise RefusedError("unknown_method")
         if not token:
-            raise Refused("not_authed")
+            raise RefusedError("not_authed")
         if token != (APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN):
-            raise Refused("invalid_auth")
+            raise RefusedError("invalid_auth")
         known = {name.rstrip("!") for name in METHODS[method]}
         needed = {name.rstrip("!") for name in METHODS[method] if name.endswith("!")}
         if set(args) - known or any(args.get(name) in (None, "") for name in needed):
-            raise Refused("invalid_arguments")
+            raise RefusedError("invalid_arguments")
         if method == "auth.test":
             return {"url": "https://calla.slack.com/", "team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT_ID}
         if method == "apps.connections.open":
@@ -424,37 +433,38 @@ class FakeSlack:
             return self._post(call)
         if method == "chat.getPermalink":
             if not TS.fullmatch(str(args["message_ts"])):
-                raise Refused("message_not_found")
-            return {"permalink": f"https://calla.slack.com/archives/{args['channel']}/p{args['message_ts'].replace('.', '')}"}
+                raise RefusedError("message_not_found")
+            number = args["message_ts"].replace(".", "")
+            return {"permalink": f"https://calla.slack.com/archives/{args['channel']}/p{number}"}
         if method == "conversations.history":
             return {"messages": self.history[args["channel"]][: int(args.get("limit", 100))], "has_more": False}
         if method == "views.publish":
             view = args["view"]
             if set(view) - {"type", "blocks", "callback_id", "private_metadata"} or view.get("type") != "home":
-                raise Refused("invalid_arguments")
+                raise RefusedError("invalid_arguments")
             check_blocks(view.get("blocks"), 100)
             return {"view": view}
         prompts = args["prompts"]
         if not 1 <= len(prompts) <= 4 or any(set(p) != {"title", "message"} or not all(p.values()) for p in prompts):
-            raise Refused("invalid_arguments")
+            raise RefusedError("invalid_arguments")
         return {}
 
     def _post(self, call: Call) -> dict[str, Any]:
         args = call.args
         channel, thread = str(args["channel"]), args.get("thread_ts")
         if not CHANNEL.fullmatch(channel):
-            raise Refused("channel_not_found")
+            raise RefusedError("channel_not_found")
         if channel[0] in "CG" and channel not in self.members:
-            raise Refused("not_in_channel")
+            raise RefusedError("not_in_channel")
         if thread is not None and not TS.fullmatch(str(thread)):
-            raise Refused("invalid_thread_ts")
+            raise RefusedError("invalid_thread_ts")
         self._content(args)
         if call.method == "chat.postEphemeral":
             if (channel, args["user"]) in self.absent:
-                raise Refused("user_not_in_channel")
+                raise RefusedError("user_not_in_channel")
             # Slack takes it, but nobody sees a private message in a thread without replies.
             if thread is not None and (channel, thread) not in self.threads:
-                raise Refused("nobody_sees_it")
+                raise RefusedError("nobody_sees_it")
             return {"message_ts": self.now()}
         call.ts = self.now()
         self.history[channel].insert(0, {"ts": call.ts, "user": BOT_USER})
@@ -466,10 +476,10 @@ class FakeSlack:
     def _content(args: dict[str, Any]) -> None:
         text, blocks = args.get("text"), args.get("blocks")
         if not text and not blocks:
-            raise Refused("no_text")
+            raise RefusedError("no_text")
         if text:
             if len(text) > 40_000:
-                raise Refused("msg_too_long")
+                raise RefusedError("msg_too_long")
             check_mrkdwn(text)
         if blocks is not None:
             check_blocks(blocks, 50)
@@ -482,7 +492,14 @@ class FakeSlack:
         if answer is not None:
             return answer
         known = {
-            "response_type", "replace_original", "delete_original", "text", "blocks", "thread_ts", "unfurl_links", "unfurl_media",
+            "response_type",
+            "replace_original",
+            "delete_original",
+            "text",
+            "blocks",
+            "thread_ts",
+            "unfurl_links",
+            "unfurl_media",
         }
         status = 200
         if token not in self._response_urls:
@@ -492,10 +509,10 @@ class FakeSlack:
         else:
             try:
                 if set(args) - known or args.get("response_type") not in ("ephemeral", "in_channel"):
-                    raise Refused("invalid_payload")
+                    raise RefusedError("invalid_payload")
                 self._content(args)
                 self._response_urls[token] += 1
-            except Refused as refused:
+            except RefusedError as refused:
                 call.error, status = str(refused), 400
         self._note(call)
         return web.Response(text=call.error or "ok", status=status)

@@ -1,19 +1,22 @@
 """Exactly once, in order, across processes."""
+
 from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Iterator, Optional
 
 import pytest
-from conftest import CallaServer, Workspace, free_port
 from fake_slack import FakeSlack
+from slack_world import CallaServer, Workspace, free_port
 
-from calla.channels.slack_delivery import MAX_KEYS, SLOTS, Lanes, SeenInMemory, SeenInRedis, seen_store
+from calla.channels.slack_delivery import MAX_KEYS, SLOTS, Lanes, SeenInMemory, SeenInRedis, Turn, seen_store
 from calla.channels.slack_identity import Place, Question
 from calla.channels.slack_inbox import GIVE_UP, REMEMBER, Inbox
 
@@ -30,7 +33,8 @@ def redis_url() -> Iterator[str]:
         pytest.skip("redis-server is not installed (Debian package redis-server)")
     port = free_port()
     process = subprocess.Popen(
-        [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL
+        [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
     )
     end = time.monotonic() + 20
     while time.monotonic() < end:
@@ -122,21 +126,22 @@ def test_without_redis_its_process_remembers_and_is_not_held_up() -> None:
 def test_a_conversation_is_in_order_and_others_do_not_wait_for_it() -> None:
     async def run() -> None:
         done: list[str] = []
-        gate = asyncio.Event()
+        gate, others = asyncio.Event(), asyncio.Event()
 
-        async def answer(asked: Question, sent: Optional[int], slots: asyncio.Semaphore) -> None:
-            async with slots:
+        async def answer(asked: Question, sent: Optional[int], turn: Turn) -> None:
+            async with turn():
                 await asyncio.sleep(0)
             if asked.key == "a0":
                 await gate.wait()
             done.append(asked.key)
+            if asked.key == "b2":
+                others.set()
 
         lanes = Lanes(answer)
         for number in range(3):
             lanes.put(question(f"a{number}", "a"))
             lanes.put(question(f"b{number}", "b"))
-        while len(done) < 3:
-            await asyncio.sleep(0)
+        await others.wait()
         assert done == ["b0", "b1", "b2"]
         gate.set()
         await lanes.drain(5)
@@ -150,9 +155,9 @@ def test_few_are_understood_at_a_time_and_a_failure_stops_nothing() -> None:
     async def run() -> None:
         now = most = finished = 0
 
-        async def answer(asked: Question, sent: Optional[int], slots: asyncio.Semaphore) -> None:
+        async def answer(asked: Question, sent: Optional[int], turn: Turn) -> None:
             nonlocal now, most, finished
-            async with slots:
+            async with turn():
                 now += 1
                 most = max(most, now)
                 await asyncio.sleep(0)
@@ -166,6 +171,30 @@ def test_few_are_understood_at_a_time_and_a_failure_stops_nothing() -> None:
         await lanes.drain(5)
         assert finished == 50
         assert most <= SLOTS
+
+    asyncio.run(run())
+
+
+def test_acknowledging_goes_before_understanding() -> None:
+    async def run() -> None:
+        order: list[str] = []
+
+        async def answer(asked: Question, sent: Optional[int], turn: Turn) -> None:
+            async with turn():
+                order.append("understood")
+
+        lanes = Lanes(answer)
+        with lanes.intake():
+            lanes.put(question("1"))
+            await asyncio.sleep(0.05)
+            order.append("acknowledged")
+        await lanes.drain(5)
+        assert order == ["acknowledged", "understood"]
+        # A flood that never ends does not stop the answers.
+        with lanes.intake():
+            lanes.put(question("2"))
+            await lanes.drain(5)
+        assert order[-1] == "understood" and len(order) == 3
 
     asyncio.run(run())
 
@@ -232,9 +261,6 @@ def test_two_processes_answer_once_and_one_takes_over_from_the_other(
         at_two.settled()
         assert all(len(fake.wait_posts(channel)) == 1 for _, channel in people)
         # A question that a killed process has left is answered by the other.
-        import signal
-        import threading
-
         user, channel = at_one.dm()
         held = threading.Event()
         fake.trouble("chat.postMessage", "hang", held, about=channel, times=1)

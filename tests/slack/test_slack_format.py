@@ -1,6 +1,8 @@
 """Block Kit: everything is said, within Slack's limits, and nothing is interpreted by accident."""
+
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -95,7 +97,12 @@ def test_all_buttons_are_offered(number: int) -> None:
     posts = render(message(buttons=titles), WORDS)
     for post in posts:
         check_blocks(post.blocks, 50)
-    values = [e["value"] for p in posts for _, e in Call("", {"blocks": p.blocks}).buttons() if e["action_id"].startswith("calla_ask_")]
+    values = [
+        e["value"]
+        for p in posts
+        for _, e in Call("", {"blocks": p.blocks}).buttons()
+        if e["action_id"].startswith("calla_ask_")
+    ]
     assert values == titles
 
 
@@ -170,8 +177,6 @@ def test_the_short_texts_fit() -> None:
 def test_every_text_that_is_used_exists_and_the_other_way_round() -> None:
     code = "\n".join(f.read_text(encoding="utf-8") for f in (ROOT / "calla" / "channels").glob("slack*.py"))
     code = code.replace("utter_slack/mark_{", " ")
-    import re
-
     used = set(re.findall(r"utter_slack/\w+", code)) - {"utter_slack/mark_"}
     marks = {f"utter_slack/mark_{kind}" for kind in ("emergency", "crisis", "urgent", "planned", "prescriber")}
     assert used | marks == set(RESPONSES)

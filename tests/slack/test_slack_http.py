@@ -1,4 +1,5 @@
 """HTTP mode: who gets in, and that each message is answered exactly once (design table B1)."""
+
 from __future__ import annotations
 
 import json
@@ -6,8 +7,8 @@ import time
 
 import pytest
 import requests
-from conftest import Workspace, sign
 from fake_slack import BOT_ID, BOT_USER, FakeSlack
+from slack_world import Workspace, sign
 
 QUESTION = "What are breast calcifications?"
 
@@ -31,8 +32,16 @@ def test_a_signed_direct_message_is_answered_once(workspace: Workspace, fake: Fa
 
 @pytest.mark.parametrize(
     "change",
-    ["wrong signature", "no signature", "empty signature", "altered body", "malformed timestamp", "non-ASCII signature",
-     "no timestamp", "foreign secret"],
+    [
+        "wrong signature",
+        "no signature",
+        "empty signature",
+        "altered body",
+        "malformed timestamp",
+        "non-ASCII signature",
+        "no timestamp",
+        "foreign secret",
+    ],
 )
 def test_what_slack_did_not_sign_is_refused(workspace: Workspace, fake: FakeSlack, change: str) -> None:
     user, channel = workspace.dm()
@@ -195,7 +204,9 @@ def test_a_group_of_direct_messages_is_answered(workspace: Workspace, fake: Fake
     ],
     ids=lambda change: " ".join(f"{k}={v}" for k, v in change.items())[:40],
 )
-def test_what_nobody_has_just_written_is_ignored(workspace: Workspace, fake: FakeSlack, change: dict[str, object]) -> None:
+def test_what_nobody_has_just_written_is_ignored(
+    workspace: Workspace, fake: FakeSlack, change: dict[str, object]
+) -> None:
     user, channel = workspace.dm()
     event = {**workspace.message(user, channel, QUESTION), **change}
     assert workspace.deliver({k: v for k, v in event.items() if v is not None}).status_code == 200

@@ -1,4 +1,5 @@
 """What Slack delivers, read."""
+
 from __future__ import annotations
 
 import time
@@ -61,8 +62,19 @@ def test_a_text_of_any_size_is_read_quickly_and_cut(unit: str) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"user": None}, {"user": 5}, {"channel": ""}, {"ts": None}, {"bot_id": "B"}, {"user": "UBOT"}, {"edited": {}},
-     {"hidden": True}, {"subtype": "channel_join"}, {"subtype": "message_changed"}, {"user": "USLACKBOT"}],
+    [
+        {"user": None},
+        {"user": 5},
+        {"channel": ""},
+        {"ts": None},
+        {"bot_id": "B"},
+        {"user": "UBOT"},
+        {"edited": {}},
+        {"hidden": True},
+        {"subtype": "channel_join"},
+        {"subtype": "message_changed"},
+        {"user": "USLACKBOT"},
+    ],
 )
 def test_what_no_person_writes_is_not_read(changes: dict[str, Any]) -> None:
     assert read_message(event(**changes), team="T", bot_user="UBOT") is None

@@ -1,12 +1,13 @@
 """Many people at once: acknowledged in time, everybody answered once, in order."""
+
 from __future__ import annotations
 
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from conftest import Workspace
 from fake_slack import FakeSlack
+from slack_world import Workspace
 
 # Seconds that Slack waits for an acknowledgement.
 SLACK_WAITS = 3.0

@@ -1,4 +1,5 @@
 """The manifest and the guide: the least scopes, and nothing that the code does not use."""
+
 from __future__ import annotations
 
 import ast
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from conftest import CallaServer, Workspace, sign
 from fake_slack import APP_TOKEN, BOT_TOKEN, METHODS, SIGNING_SECRET, FakeSlack
+from slack_world import CallaServer, Workspace, sign
 
 from calla.channels import slack
 from calla.settings import ROOT, Settings
@@ -48,7 +49,11 @@ def called_methods() -> set[str]:
     found = set()
     for file in CHANNEL_FILES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "_client":
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Attribute)
+                and node.value.attr == "_client"
+            ):
                 found.add(node.attr)
     return found - {"session", "base_url"}
 
@@ -128,7 +133,9 @@ def test_who_follows_the_guide_gets_an_answer(model: None, tmp_path: Path, manif
             }
         user, channel = workspace.dm()
         deliver({"type": "app_home_opened", "user": user, "channel": channel, "tab": "home", "event_ts": fake.now()})
-        deliver({"type": "app_home_opened", "user": user, "channel": channel, "tab": "messages", "event_ts": fake.now()})
+        deliver(
+            {"type": "app_home_opened", "user": user, "channel": channel, "tab": "messages", "event_ts": fake.now()}
+        )
         assert fake.wait_posts(channel)[0].names[0] == "utter_slack/welcome"
         deliver(workspace.message(user, channel, "What are breast calcifications?"))
         assert fake.wait_posts(channel, 2)[1].names == ["utter_faq/what_are_breast_calcifications"]

@@ -1,9 +1,10 @@
 """In front of others: referrals are for the person alone, and they come first."""
+
 from __future__ import annotations
 
 import pytest
-from conftest import Workspace
 from fake_slack import FakeSlack
+from slack_world import Workspace
 
 FINDING = "My report says BI-RADS 4 with clustered microcalcifications. What does it mean for me?"
 

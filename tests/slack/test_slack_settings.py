@@ -1,4 +1,5 @@
 """Half-given settings: one sentence at start that says what to do; none: no Slack."""
+
 from __future__ import annotations
 
 import os
@@ -9,8 +10,8 @@ from typing import Iterator
 
 import pytest
 import requests
-from conftest import CallaServer
 from fake_slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, FakeSlack
+from slack_world import CallaServer
 
 from calla.settings import ROOT, SettingsError, read_settings
 
@@ -40,8 +41,15 @@ def test_half_given_tokens_are_named(monkeypatch: pytest.MonkeyPatch, given: dic
     assert not any(value.strip() and value in sentence for value in given.values())
 
 
-@pytest.mark.parametrize("given", [{}, dict.fromkeys(NAMES, ""), {n: v for n, v in zip(NAMES, (BOT_TOKEN, APP_TOKEN))},
-                                   {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_SIGNING_SECRET": SIGNING_SECRET}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        dict.fromkeys(NAMES, ""),
+        {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN},
+        {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_SIGNING_SECRET": SIGNING_SECRET},
+    ],
+)
 def test_whole_settings_are_accepted(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)

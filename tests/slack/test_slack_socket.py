@@ -1,11 +1,12 @@
 """Socket Mode: acknowledged at once, answered once, connected again by itself."""
+
 from __future__ import annotations
 
 import time
 import uuid
 
-from conftest import Workspace
 from fake_slack import TEAM, FakeSlack
+from slack_world import Workspace
 
 QUESTION = "What are breast calcifications?"
 
@@ -42,8 +43,13 @@ def test_a_message_over_both_ways_is_answered_once(workspace: Workspace, fake: F
 def test_a_command_over_the_socket_is_answered_privately(workspace: Workspace, fake: FakeSlack) -> None:
     url = fake.response_url()
     payload = {
-        "command": "/calla", "text": QUESTION, "team_id": TEAM, "channel_id": "C0STRANGE", "user_id": workspace.person(),
-        "response_url": url, "trigger_id": uuid.uuid4().hex,
+        "command": "/calla",
+        "text": QUESTION,
+        "team_id": TEAM,
+        "channel_id": "C0STRANGE",
+        "user_id": workspace.person(),
+        "response_url": url,
+        "trigger_id": uuid.uuid4().hex,
     }
     _, answer = fake.wait_ack(fake.send_envelope("slash_commands", payload))
     assert not answer
@@ -56,8 +62,12 @@ def test_a_press_over_the_socket_is_answered(workspace: Workspace, fake: FakeSla
     (post,) = fake.wait_posts(channel)
     block, button = post.buttons()[0]
     payload = {
-        "type": "block_actions", "team": {"id": TEAM}, "user": {"id": user}, "channel": {"id": channel, "name": "directmessage"},
-        "container": {"type": "message", "message_ts": post.ts, "channel_id": channel}, "message": {"ts": post.ts},
+        "type": "block_actions",
+        "team": {"id": TEAM},
+        "user": {"id": user},
+        "channel": {"id": channel, "name": "directmessage"},
+        "container": {"type": "message", "message_ts": post.ts, "channel_id": channel},
+        "message": {"ts": post.ts},
         "actions": [{**button, "block_id": block["block_id"], "action_ts": "2.2"}],
     }
     fake.wait_ack(fake.send_envelope("interactive", payload))

@@ -1,4 +1,5 @@
 """The ways to reach Calla in Slack, and what each shows."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -6,8 +7,8 @@ import uuid
 from typing import Any
 
 import pytest
-from conftest import CallaServer, Workspace
 from fake_slack import BOT_USER, TEAM, Call, FakeSlack
+from slack_world import CallaServer, Workspace
 
 ANSWER = "utter_faq/what_are_breast_calcifications"
 QUESTION = "What are breast calcifications?"
@@ -86,7 +87,8 @@ def test_threads_are_conversations_of_their_own(workspace: Workspace, fake: Fake
 
 
 @pytest.mark.parametrize(
-    "extra", [{"subtype": "file_share", "files": [{"id": "F1"}]}, {"subtype": "thread_broadcast"}, {"subtype": "me_message"}]
+    "extra",
+    [{"subtype": "file_share", "files": [{"id": "F1"}]}, {"subtype": "thread_broadcast"}, {"subtype": "me_message"}],
 )
 def test_other_ways_to_say_something_are_answered(workspace: Workspace, fake: FakeSlack, extra: dict[str, Any]) -> None:
     user, channel = workspace.dm()
@@ -284,7 +286,9 @@ def test_a_button_under_a_private_answer_is_answered_privately(workspace: Worksp
 # ------------------------------------------------------------------------- shortcut
 
 
-def shortcut(workspace: Workspace, user: str, channel: str, message: dict[str, Any], callback: str = "ask_calla") -> str:
+def shortcut(
+    workspace: Workspace, user: str, channel: str, message: dict[str, Any], callback: str = "ask_calla"
+) -> str:
     url = workspace.fake.response_url()
     payload = {
         "type": "message_action",
@@ -374,7 +378,9 @@ def test_prompts_are_suggested(workspace: Workspace, fake: FakeSlack) -> None:
     user, channel = workspace.dm()
     opened(workspace, user, channel, "messages")
     method = "assistant.threads.setSuggestedPrompts"
-    call = fake.wait(lambda: next((c for c in fake.calls if c.method == method and c.args["channel_id"] == channel), None))
+    call = fake.wait(
+        lambda: next((c for c in fake.calls if c.method == method and c.args["channel_id"] == channel), None)
+    )
     assert call.error is None and len(call.args["prompts"]) == 4 and "thread_ts" not in call.args
     thread = {"user_id": user, "channel_id": f"{channel}X", "thread_ts": fake.now(), "context": {}}
     workspace.deliver({"type": "assistant_thread_started", "assistant_thread": thread, "event_ts": fake.now()})

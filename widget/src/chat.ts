@@ -72,7 +72,7 @@ class Chat implements MountedChat {
       'header',
       {},
       make('span', {class: 'mark', 'aria-hidden': 'true'}, icon(ICONS.lily, 26)),
-      make('div', {class: 'who'}, make('h2', {id: 'calla-title'}, options.title), this.status),
+      make('div', {class: 'who'}, make(options.page ? 'h1' : 'h2', {class: 'title', id: 'calla-title'}, options.title), this.status),
       this.clearButton,
     );
     if (!options.page) header.append(this.button('close', texts.close, () => this.leave()));

@@ -188,7 +188,6 @@ export class Connection {
     socket.on('done', ({turn}: {turn: string}) => this.finish(turn));
     socket.on('erased', () => {
       this.forget();
-      this.keep.token = undefined;
       this.listener.erased();
       socket.disconnect();
       void this.start();

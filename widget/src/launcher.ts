@@ -8,7 +8,7 @@ declare const VERSION: string;
 
 const STYLES = `
 :host { all: initial; }
-@media print { :host { display: block; position: static; } .launcher, .trouble { display: none !important; } }
+@media print { :host { display: block; position: static; } .launcher, .load-failed { display: none !important; } }
 .launcher {
   position: fixed; inset-block-end: max(20px, env(safe-area-inset-bottom)); z-index: 2147483000;
   display: inline-flex; align-items: center; gap: 10px; min-height: 56px; padding: 0 22px 0 18px; box-sizing: border-box;
@@ -28,8 +28,8 @@ svg { flex: none; }
   position: absolute; inset-block-start: -8px; inset-inline-end: -4px; min-width: 26px; padding: 3px 6px; box-sizing: border-box;
   border: 2px solid #fff; border-radius: 13px; background: #b3261e; color: #fff; font-size: 13px; text-align: center;
 }
-.badge[hidden], .trouble[hidden] { display: none; }
-.trouble {
+.badge[hidden], .load-failed[hidden] { display: none; }
+.load-failed {
   position: fixed; inset-block-end: 92px; max-width: min(320px, calc(100vw - 40px)); box-sizing: border-box; z-index: 2147483000;
   padding: 12px 16px; border: 1px solid #b3261e; border-radius: 12px; background: #fff; color: #1f2a2c;
   font: 400 max(16px, 1rem)/1.4 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
@@ -103,7 +103,7 @@ function start(options: Options): void {
   news.className = 'hidden';
   news.setAttribute('role', 'status');
   const trouble = document.createElement('div');
-  trouble.className = `trouble ${options.position}`;
+  trouble.className = `load-failed ${options.position}`;
   trouble.setAttribute('role', 'alert');
   trouble.hidden = true;
   root.append(button, trouble, news);
@@ -113,7 +113,7 @@ function start(options: Options): void {
 
   const unread = (count: number): void => {
     badge.hidden = count === 0;
-    badge.textContent = count > 9 ? '9+' : String(count);
+    badge.textContent = count > 9 ? '9+' : count ? String(count) : '';
     button.setAttribute('aria-label', count ? `${label}, ${texts.unread(count)}` : label);
     news.textContent = count ? texts.unread(count) : '';
   };

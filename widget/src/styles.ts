@@ -35,7 +35,7 @@ export const PANEL_STYLES = `
 [dir=rtl] header { padding: 12px 16px 12px 10px; }
 .mark { flex: none; display: grid; place-items: center; width: 40px; height: 40px; border-radius: 50%; border: 1.5px solid currentColor; }
 .who { flex: 1; min-width: 0; }
-.panel h2 { margin: 0; font-size: 1.125em; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
+.title { margin: 0; font-size: 1.125em; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
 .state { margin: 0; font-size: .875em; line-height: 1.3; }
 .icon-button {
   flex: none; display: grid; place-items: center; width: 44px; height: 44px; padding: 0; border: 0; border-radius: 12px;
@@ -65,10 +65,11 @@ export const PANEL_STYLES = `
 @media (prefers-reduced-motion: reduce) { .panel { animation: none; } }
 @media (forced-colors: active) { .panel header, .icon-button, .note { border: 1px solid CanvasText; } }
 @media print {
-  .panel, .panel.page { position: static !important; width: auto !important; height: auto !important; overflow: visible; border: 0; box-shadow: none; color: #000; background: #fff; --text: #000; --surface: #fff; --muted: #333; }
+  .panel, .panel.page { display: block; position: static !important; width: auto !important; height: auto !important; overflow: visible; border: 0; box-shadow: none; color: #000; background: #fff; --text: #000; --surface: #fff; --muted: #333; }
+  .panel[hidden] { display: none; }
   .panel header { background: none; color: #000; padding: 0 0 8px; }
   .icon-button, .state, .trouble, .confirm { display: none !important; }
-  .chat { overflow: visible; }
+  .chat { height: auto; overflow: visible; }
 }
 `;
 
@@ -83,8 +84,8 @@ export const THREAD_STYLES = `
 calla-message { display: block; }
 .user { max-width: 86%; padding: 9px 14px; background: var(--accent); color: var(--on-accent); border-end-end-radius: 5px; }
 .said { white-space: pre-wrap; }
-.delivery { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; margin: 6px 0 0; padding-top: 6px; border-top: 1px solid currentColor; font-size: .8125em; }
-.delivery[hidden] { display: none; }
+.delivery { display: flex; align-items: flex-start; gap: 6px; margin: 6px 0 0; padding-top: 6px; border-top: 1px solid currentColor; font-size: .8125em; }
+.delivery[hidden] { display: none; } .delivery svg { flex: none; margin-top: .12em; }
 .again { min-height: 32px; padding: 2px 12px; border: 1.5px solid currentColor; border-radius: 16px; background: none; color: inherit; font: inherit; font-weight: 600; cursor: pointer; }
 .answer, .notice { padding: 12px 14px 8px; background: var(--surface); color: var(--text); border-color: var(--line); border-end-start-radius: 5px; }
 .notice { border-style: dashed; padding-bottom: 12px; }

@@ -66,11 +66,17 @@ export class Thread {
       },
     };
     this.whenReady = new Promise((resolve) => {
-      chat.onComponentRender = () => {
+      // On a busy machine deep-chat renders twice; what was added in between would be lost.
+      const settle = (): void => {
+        if (chat._waitingToRender_) {
+          setTimeout(settle);
+          return;
+        }
         restore();
         this.improve();
         resolve();
       };
+      chat.onComponentRender = settle;
     });
   }
 
@@ -141,7 +147,7 @@ export class Thread {
     if (!line) return;
     const text = {waiting: this.look.texts.waiting, later: this.look.texts.later, failed: this.look.texts.failed, sending: '', done: ''}[delivery];
     line.hidden = !text;
-    line.replaceChildren(...(text ? [icon(ICONS.wait, 16), text] : []));
+    line.replaceChildren(...(text ? [icon(ICONS.wait, 16), make('span', {}, text)] : []));
     if (delivery === 'failed') {
       const again = make('button', {type: 'button', class: 'again'}, this.look.texts.again);
       again.addEventListener('click', retry);

@@ -1,0 +1,118 @@
+"""The referral arrives although the tracker store, the lock store or the record fails."""
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from rasa.core.channels.channel import UserMessage
+from rasa.core.lock_store import InMemoryLockStore, LockError
+
+from calla.status import STATUS
+from tests.conftest import Server
+
+FINDING = "the letter says new suspicious calcifications, BI-RADS 5"
+
+
+@pytest.fixture()
+def calla(model: None, action_server: str, tmp_path: Any) -> Iterator[Server]:
+    running = Server(tmp_path, CALLA_ACTION_URL=action_server).start()
+    yield running
+    running.stop()
+
+
+def test_broken_tracker_store_and_record(calla: Server) -> None:
+    """With its tables gone every read, save and record fails; the answers still come."""
+    calla.ask("hello", "before")
+    with sqlite3.connect(calla.folder / "calla.db") as database:
+        database.execute("DROP TABLE events")
+        database.execute("DROP TABLE referrals")
+    replies = calla.ask(FINDING, "after")
+    assert "today" in replies[0]["text"]
+    plain = calla.ask("what is mk-7", "after")
+    assert any("MK-7" in reply.get("text", "") for reply in plain)
+    assert calla.health()["record_failures"] >= 1
+    assert "BI-RADS 5" not in calla.log.read_text()
+
+
+class FailingLockStore(InMemoryLockStore):
+    """A lock store whose backend is gone."""
+
+    @asynccontextmanager
+    async def lock(self, *args: Any, **kwargs: Any) -> Any:
+        raise LockError("the lock store is down")
+        yield
+
+
+class Collector:
+    """An output channel that remembers."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def name(self) -> str:
+        return "test"
+
+    async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
+        self.sent.append(message["utter_action"])
+
+
+def handle(bot: Any, text: str) -> list[str]:
+    channel = Collector()
+    bot._loop.run_until_complete(bot.agent.handle_message(UserMessage(text, channel, text[:20])))
+    return channel.sent
+
+
+def test_broken_lock_store(bot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bot.agent, "lock_store", FailingLockStore())
+    before = STATUS.lock_failures
+    assert handle(bot, FINDING)[0] == "utter_referral/suspicious_finding"
+    assert handle(bot, "what is mk-7") == ["utter_faq/what_is_mk7"]
+    assert STATUS.lock_failures == before + 2
+
+
+@pytest.mark.parametrize("part", ["log_message", "run_action_extract_slots", "save_tracker"])
+def test_processing_that_breaks_anywhere(bot: Any, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    async def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(bot.agent.processor, part, broken)
+    sent = handle(bot, FINDING)
+    assert sent[0] == "utter_referral/suspicious_finding"
+    assert sent.count("utter_referral/suspicious_finding") == 1
+
+
+def test_processing_that_hangs(bot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs is overtaken: the referral is out before the hanging part goes on."""
+    release = asyncio.Event()
+    ordinary = bot.agent.processor.log_message
+    seen: list[list[str]] = []
+    channel = Collector()
+
+    async def hanging(*args: Any, **kwargs: Any) -> Any:
+        await release.wait()
+        return await ordinary(*args, **kwargs)
+
+    async def watch() -> None:
+        handling = asyncio.ensure_future(bot.agent.handle_message(UserMessage(FINDING, channel, "hanging")))
+        done, _ = await asyncio.wait({handling}, timeout=3.0)
+        seen.append(list(channel.sent))
+        assert not done
+        release.set()
+        await handling
+
+    monkeypatch.setattr(bot.agent.processor, "log_message", hanging)
+    bot._loop.run_until_complete(watch())
+    assert seen == [["utter_referral/suspicious_finding"]]
+    assert channel.sent.count("utter_referral/suspicious_finding") == 1
+
+
+def test_an_ordinary_message_that_fails_gets_an_honest_error(bot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(bot.agent.processor, "log_message", broken)
+    assert handle(bot, "what is mk-7") == ["utter_error"]
