@@ -6,13 +6,13 @@ from calla.settings import silence_dependencies
 
 silence_dependencies()
 
-import sys  # noqa: E402
-import warnings  # noqa: E402
+import sys
+import warnings
 
-from rasa.shared.importers.importer import TrainingDataImporter  # noqa: E402
-from rasa.validator import Validator  # noqa: E402
+from rasa.shared.importers.importer import TrainingDataImporter
+from rasa.validator import Validator
 
-from calla.settings import ROOT  # noqa: E402
+from calla.settings import ROOT
 
 
 def main() -> int:

@@ -1,4 +1,5 @@
 """The real server and the loaded bot, for all tests."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """The referral arrives first and in time, whatever the action server does."""
+
 from __future__ import annotations
 
 import json

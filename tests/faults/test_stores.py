@@ -1,4 +1,5 @@
 """The referral arrives although the tracker store, the lock store or the record fails."""
+
 from __future__ import annotations
 
 import asyncio

@@ -25,6 +25,11 @@ TAKEN_BACK = [
     ("my soup has lumps in it", "food"),
     ("there are suspicious ingredients on the label", "an ingredient, not a finding"),
     ("a cluster of cherry tomatoes", "fruit"),
+    ("we need a category 5 cable", "a cable is no category"),
+    ("the letter says no abnormality detected", "an all-clear letter"),
+    ("thyroid nodule with calcification", "another organ"),
+    ("I'm terrified about my mammogram next month", "fear of a coming routine mammogram"),
+    ("pregnant, may I dye my hair", "pregnancy without any supplement"),
 ]
 
 STANDS = [
@@ -62,6 +67,11 @@ STANDS = [
     ("without a biopsy they cannot tell", "biopsy talk is never negated"),
     ("I don't want the biopsy", "refusing is not the absence of a biopsy"),
     ("I'm not on warfarin any more, I take Eliquis", "another medicine stands"),
+    ("thyroid nodule with calcification but the breast has a nodule on the mammogram too", "the breast beside another organ"),
+    ("no abnormality on the right although a suspicious cluster on the left", "'although' ends the scope"),
+    ("never been called back until today, they want more pictures of my left side", "the call-back stands"),
+    ("pregnant, may I dye my hair and take vitamin K2 capsules", "a supplement beside it"),
+    ("a cricket ball hit my breast and now it is swollen", "words of an exception hide only themselves"),
 ]
 
 

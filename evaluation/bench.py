@@ -1,0 +1,173 @@
+"""``make bench``: Calla beside Rasa's default pipeline, trained on the same data, in one run.
+
+Each system trains and answers in a process of its own. Reported are the whole training
+time, the resident memory after loading and answering, and the time from message to
+answer inside the process (no network), over the held-out questions.
+
+Rasa's default pipeline learns for 100 epochs; ``--epochs`` shortens that, which changes
+its training time (the report says so) but neither its latency nor its memory.
+"""
+
+from __future__ import annotations
+
+from calla.settings import silence_dependencies
+
+silence_dependencies()
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from calla.settings import ROOT
+from evaluation.evaluate import commit
+
+DEFAULT_CONFIG = """
+recipe: default.v1
+language: en
+assistant_id: baseline
+pipeline:
+- name: WhitespaceTokenizer
+- name: RegexFeaturizer
+- name: LexicalSyntacticFeaturizer
+- name: CountVectorsFeaturizer
+- name: CountVectorsFeaturizer
+  analyzer: char_wb
+  min_ngram: 1
+  max_ngram: 4
+- name: DIETClassifier
+  epochs: {epochs}
+  constrain_similarities: true
+  random_seed: 7
+- name: ResponseSelector
+  epochs: {epochs}
+  constrain_similarities: true
+  random_seed: 7
+- name: FallbackClassifier
+  threshold: 0.3
+  ambiguity_threshold: 0.1
+policies:
+- name: MemoizationPolicy
+- name: RulePolicy
+- name: TEDPolicy
+  max_history: 5
+  epochs: {epochs}
+  constrain_similarities: true
+  random_seed: 7
+"""
+DEFAULT_RULES = """
+version: "3.1"
+rules:
+- rule: Answer a question
+  steps: [{intent: faq}, {action: utter_faq}]
+- rule: Small talk
+  steps: [{intent: chat}, {action: utter_chat}]
+- rule: Refer
+  steps: [{intent: referral}, {action: utter_referral}]
+- rule: Decline
+  steps: [{intent: out_of_scope}, {action: utter_out_of_scope}]
+"""
+
+
+def questions(limit: int) -> list[str]:
+    """Return held-out questions, the same for both systems."""
+    file = ROOT / "tests" / "nlu" / "dev" / "questions.jsonl"
+    return [json.loads(line)["text"] for line in file.read_text().splitlines()][:limit]
+
+
+def measure(system: str, epochs: int, limit: int) -> dict[str, Any]:
+    """Train and run one system in this process; times in seconds and ms, memory in MB."""
+    warnings.filterwarnings("ignore")
+    import rasa.model_training
+
+    data, config, domain = ROOT / "data", ROOT / "config.yml", ROOT / "domain.yml"
+    with tempfile.TemporaryDirectory() as folder:
+        files = [str(data)]
+        if system == "default":
+            config = Path(folder) / "config.yml"
+            config.write_text(DEFAULT_CONFIG.format(epochs=epochs))
+            rules = Path(folder) / "rules.yml"
+            rules.write_text(DEFAULT_RULES)
+            domain = Path(folder) / "domain.yml"
+            domain.write_text(
+                "intents: [faq, chat, referral, out_of_scope]\nactions: [utter_faq, utter_chat, utter_referral]\n"
+            )
+            files = [
+                str(data / "topics"),
+                str(data / "conversation"),
+                str(data / "safety" / "referrals.yml"),
+                str(rules),
+            ]
+        started = time.monotonic()
+        result = rasa.model_training.train(str(domain), str(config), files, output=folder, force_training=True)
+        trained = time.monotonic() - started
+        from evaluation.bot import LoadedBot
+
+        bot: Any
+        if system == "default":
+            from rasa.core.agent import Agent
+
+            bot = Agent.load(result.model)
+        else:
+            bot = LoadedBot(Path(str(result.model))).agent
+        took = asyncio.run(_ask(bot, questions(limit)))
+    return {
+        "training_s": trained,
+        "median_ms": statistics.median(took),
+        "p95_ms": statistics.quantiles(took, n=20)[-1],
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+async def _ask(agent: Any, texts: list[str]) -> list[float]:
+    from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
+
+    took = []
+    for number, text in enumerate([*texts[:10], *texts]):
+        started = time.perf_counter()
+        await agent.handle_message(UserMessage(text, CollectingOutputChannel(), f"bench-{number}"))
+        took.append(1000 * (time.perf_counter() - started))
+    return took[10:]
+
+
+def main() -> int:
+    """Measure both systems, print and store the comparison; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Calla beside Rasa's default pipeline.")
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--only", choices=("calla", "default"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        print(json.dumps(measure(options.only, options.epochs, options.questions)))
+        return 0
+    figures = {}
+    for system in ("calla", "default"):
+        command = [sys.executable, "-m", "evaluation.bench", "--only", system]
+        command += ["--epochs", str(options.epochs), "--questions", str(options.questions)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            print(done.stderr[-3000:], file=sys.stderr)
+            return 1
+        figures[system] = json.loads(done.stdout.strip().splitlines()[-1])
+    print(f"{date.today()}, commit {commit()}, default pipeline with {options.epochs} epochs")
+    print(f"{'':14s}{'Calla':>12s}{'default':>12s}{'ratio':>8s}")
+    for name, value in figures["calla"].items():
+        other = figures["default"][name]
+        print(f"{name:14s}{value:12.1f}{other:12.1f}{value / other:8.2f}")
+    out = ROOT / "evaluation" / "out"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "bench.json").write_text(json.dumps({"epochs": options.epochs, **figures}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

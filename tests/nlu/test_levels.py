@@ -1,0 +1,59 @@
+"""What has been reached on held-out questions is not lost again.
+
+The levels stand a little below the measured figures of ``docs/evaluation.md``, so that
+the rounding of another processor does not turn the build red. ``untouched`` was looked
+at once, for those figures; here it is only counted.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluation.evaluate import Report, ask, catalogue_facts, read_lines
+
+HERE = Path(__file__).parent
+
+LEVELS = {
+    "right topic, first answer": 0.93,
+    "right topic answered or offered": 0.96,
+    "out-of-scope recall": 0.90,
+    "several questions, all answered": 0.68,
+    "follow-ups understood": 0.72,
+}
+CEILINGS = {
+    "in-scope messages declined": 0.03,
+    "referral first on benign messages": 0.04,
+}
+
+
+@cache
+def report(bot: Any) -> Report:
+    """Ask all held-out questions once."""
+    titles, always = catalogue_facts()
+    lines = read_lines(sorted(HERE.glob("*/*.jsonl")))
+    return ask(bot, lines, titles, always)
+
+
+@pytest.mark.parametrize(("name", "level"), LEVELS.items())
+def test_level_is_kept(bot: Any, name: str, level: float) -> None:
+    share = report(bot).shares()[name]
+    assert share.value >= level, f"{name}: {share}"
+
+
+@pytest.mark.parametrize(("name", "ceiling"), CEILINGS.items())
+def test_ceiling_is_kept(bot: Any, name: str, ceiling: float) -> None:
+    share = report(bot).shares()[name]
+    assert share.value <= ceiling, f"{name}: {share}"
+
+
+def test_every_topic_has_held_out_questions() -> None:
+    titles, _ = catalogue_facts()
+    lines = read_lines(sorted(HERE.glob("*/questions.jsonl")))
+    counted = {topic: sum(line["topic"] == topic for line in lines) for topic in set(titles.values())}
+    safety = {p.stem for p in (HERE.parents[1] / "data/topics/safety").glob("*.yml")} - {"worried_or_anxious"}
+    few = {topic: n for topic, n in counted.items() if n < 6 and topic not in safety}
+    assert not few

@@ -1,0 +1,145 @@
+"""The settings: listed in one file, checked at start, wrong ones named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from calla.settings import ROOT, Settings, SettingsError, read_settings, settings
+
+EXAMPLE = ROOT / ".env.example"
+NAMES = {name for field in Settings.__fields__.values() for name in field.field_info.extra["env_names"]}
+CONTACTS = {
+    "emergency_number": "CALLA_EMERGENCY_NUMBER",
+    "urgent_care_line": "CALLA_URGENT_CARE_LINE",
+    "crisis_line": "CALLA_CRISIS_LINE",
+    "poison_centre": "CALLA_POISON_CENTRE",
+    "cancer_helpline": "CALLA_CANCER_HELPLINE",
+    "breast_clinic_contact": "CALLA_BREAST_CLINIC_CONTACT",
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def example() -> list[tuple[str, str, str]]:
+    """Return name, value and the line above of each variable in the example file."""
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    found = []
+    for above, line in zip(["", *lines], lines):
+        if line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            found.append((name, value, above))
+    return found
+
+
+def test_the_example_lists_exactly_the_settings() -> None:
+    listed = [name for name, _, _ in example()]
+    assert sorted(listed) == sorted(NAMES)
+
+
+def test_each_line_of_the_example_has_its_comment() -> None:
+    assert [name for name, _, above in example() if not above.startswith("# ")] == []
+
+
+def test_the_example_holds_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = read_settings()
+    for name, value, _ in example():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == defaults
+
+
+def test_the_operating_guide_explains_every_setting() -> None:
+    guide = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert {name for name in NAMES if f"`{name}`" not in guide} == set()
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_empty_counts_as_unset(monkeypatch: pytest.MonkeyPatch, empty: str) -> None:
+    defaults = read_settings()
+    for name in NAMES:
+        monkeypatch.setenv(name, empty)
+    assert read_settings() == defaults
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CALLA_PORT", "five"),
+        ("CALLA_PORT", "0"),
+        ("CALLA_ACTION_PORT", "65536"),
+        ("CALLA_ENVIRONMENT", "staging"),
+        ("CALLA_PROXIES", "-1"),
+        ("CALLA_SESSION_HOURS", "0"),
+        ("CALLA_MESSAGES_PER_MINUTE", "0"),
+        ("CALLA_ADDRESS_MESSAGES_PER_MINUTE", "many"),
+        ("CALLA_SESSIONS_PER_HOUR", "1.5"),
+        ("CALLA_MAX_IN_FLIGHT", "0"),
+        ("CALLA_ALLOWED_ORIGINS", "www.example.org"),
+        ("CALLA_ALLOWED_ORIGINS", "https://www.example.org/page"),
+    ],
+)
+def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"\b{name}: "):
+        read_settings()
+
+
+def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLA_PORT", "five")
+    monkeypatch.setenv("CALLA_PROXIES", "-1")
+    with pytest.raises(SettingsError) as problem:
+        read_settings()
+    assert {"CALLA_PORT", "CALLA_PROXIES"} <= set(re.findall(r"[A-Z_]{5,}", str(problem.value)))
+
+
+@pytest.mark.parametrize("secret", [None, "", "  "])
+def test_production_without_a_secret_refuses(monkeypatch: pytest.MonkeyPatch, secret: str | None) -> None:
+    monkeypatch.setenv("CALLA_ENVIRONMENT", "production")
+    if secret is not None:
+        monkeypatch.setenv("CALLA_SECRET", secret)
+    with pytest.raises(SettingsError, match="CALLA_SECRET"):
+        read_settings()
+
+
+def test_production_with_a_secret_is_accepted_and_keeps_it_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLA_ENVIRONMENT", "production")
+    monkeypatch.setenv("CALLA_SECRET", "chrysanthemum")
+    assert "chrysanthemum" not in repr(read_settings())
+
+
+def test_contacts_fill_the_referrals_and_default_phrases_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    from calla.answers import CallaNaturalLanguageGenerator
+
+    responses = {}
+    for file in ("contacts.yml", "referrals.yml"):
+        data = yaml.safe_load((ROOT / "data" / "safety" / file).read_text(encoding="utf-8"))
+        responses.update(data["responses"])
+    for file in (ROOT / "data" / "topics" / "safety").glob("*.yml"):
+        responses.update(yaml.safe_load(file.read_text(encoding="utf-8")).get("responses") or {})
+    generator = CallaNaturalLanguageGenerator()
+    generator.responses = responses
+    referrals = [name for name in responses if name.startswith("utter_referral")]
+
+    def texts() -> dict[str, str]:
+        settings.cache_clear()
+        return {name: (generator.render(name) or {})["text"] for name in referrals}
+
+    unset = texts()
+    assert len(unset) > 10
+    assert [name for name, text in unset.items() if "{" in text] == []
+    for name in CONTACTS.values():
+        monkeypatch.setenv(name, f"<{name}>")
+    for name, text in texts().items():
+        source = responses[name][0]["text"]
+        for placeholder, variable in CONTACTS.items():
+            assert (f"<{variable}>" in text) == (f"{{{placeholder}}}" in source), (name, variable)
