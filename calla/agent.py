@@ -15,6 +15,7 @@ from calla.answers import CallaNaturalLanguageGenerator
 from calla.catalogue import REFERRAL_PREFIX
 from calla.nlu.gate import PLAN
 from calla.policies.plan import referral_name
+from calla.policies.referral import ACTION as REFERRAL_ACTION
 from calla.records import Records
 from calla.safety.screen import load_screen
 from calla.status import STATUS
@@ -34,6 +35,10 @@ ERASE_RESPONSE = "utter_chat/delete_my_data"
 ERROR_RESPONSE = "utter_error"
 
 
+class NotAReferralError(RuntimeError):
+    """The action server answered the referral action with rubbish."""
+
+
 class DeadlineEndpoint(EndpointConfig):
     """The action server's address, with a time limit on every call.
 
@@ -46,12 +51,25 @@ class DeadlineEndpoint(EndpointConfig):
 
         Raises:
             asyncio.TimeoutError: after ``ACTION_DEADLINE`` seconds.
+            NotAReferralError: if the referral action answers with anything but referrals.
         """
         try:
-            return await asyncio.wait_for(super().request(*args, **kwargs), ACTION_DEADLINE)
+            result = await asyncio.wait_for(super().request(*args, **kwargs), ACTION_DEADLINE)
+            if (kwargs.get("json") or {}).get("next_action") == REFERRAL_ACTION:
+                self._check_referral(result)
+            return result
         except Exception as error:
             STATUS.failed("action_failures", f"action server: {type(error).__name__}")
             raise
+
+    @staticmethod
+    def _check_referral(result: Any) -> None:
+        """Refuse what is not a referral, so that it is never read before one."""
+        responses = result.get("responses") if isinstance(result, dict) else None
+        if not isinstance(responses, list) or not all(
+            isinstance(r, dict) and str(r.get("response", "")).startswith(REFERRAL_PREFIX) for r in responses
+        ):
+            raise NotAReferralError("the referral action answered with something else")
 
 
 class WatchedChannel(OutputChannel):

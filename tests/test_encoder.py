@@ -40,7 +40,7 @@ def test_a_missing_file_is_named(artefact: Path, name: str) -> None:
 
 
 def test_a_missing_artefact_says_how_to_build_it(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="scripts/encoder/build.py") as problem:
+    with pytest.raises(EncoderError, match=r"scripts/encoder/build\.py") as problem:
         Encoder(tmp_path / "nothing")
     assert str(tmp_path / "nothing") in str(problem.value)
 
@@ -55,7 +55,7 @@ def test_vectors_have_length_one() -> None:
 def test_a_vector_does_not_depend_on_its_neighbours() -> None:
     encoder = load_encoder()
     together = encoder.encode(TEXTS)
-    for text, vector in zip(TEXTS, together):
+    for text, vector in zip(TEXTS, together, strict=True):
         np.testing.assert_array_equal(encoder.encode([text])[0], vector)
     np.testing.assert_array_equal(encoder.encode(TEXTS[::-1])[::-1], together)
 

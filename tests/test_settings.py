@@ -35,7 +35,7 @@ def example() -> list[tuple[str, str, str]]:
     """Return name, value and the line above of each variable in the example file."""
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     found = []
-    for above, line in zip(["", *lines], lines):
+    for above, line in zip(["", *lines], lines, strict=False):
         if line and not line.startswith("#"):
             name, _, value = line.partition("=")
             found.append((name, value, above))

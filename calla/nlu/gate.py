@@ -55,6 +55,9 @@ MAX_PARTS = 8
 # Certainty from which a part needs no help from what was said before it.
 SURE = 0.7
 VERY_SURE = 0.95
+# Probability from which the learned detector believes in an emergency or a crisis.
+ACUTE_FROM = 0.5
+_ACUTE = frozenset({f"{REFERRAL}/emergency", f"{REFERRAL}/emotional_crisis"})
 # Sentences of an overlong message that the learned detector reads.
 MAX_SENTENCES = 20
 # What "they" are in a first message.
@@ -63,6 +66,30 @@ DEFAULT_SUBJECT = "breast calcifications"
 SHORT_WITHIN_TURNS = 4
 # Small talk that stands beside a question and needs no answer of its own then.
 _PASSING = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "tell_me_more", "capabilities"})
+# Denials in the manner of NegEx (Chapman et al. 2001): learned models read past them.
+# They only raise the learned detector's bar, for the kinds of danger that can be denied;
+# the screen has its own rules of context, and "but" takes a denial back.
+_DENIAL = re.compile(
+    r"\b(?:(?:no|without|neither|never had(?: a)?|don't have(?: a| any)?) (?:\w+ )?"
+    r"(?:lump|pain|discharge|symptom|problem|"
+    r"result|finding|abnormal|swelling|complaint|tablet|medic|prescription|pill|trouble)\w*|not (?:on|taking)\b|"
+    r"all clear|negative|normal|nothing (?:found|suspicious)|scare is over|"
+    r"(?:results?|everything|all|it) (?:was|were|is|are|came back) (?:fine|ok|okay|good|clear|benign))\b",
+    re.I,
+)
+_BUT = re.compile(r"\b(?:but|although|though|however|except|yet|still|until|not normal|abnormal)\b", re.I)
+_DENIABLE = frozenset(
+    {
+        "suspicious_finding",
+        "interpret_my_results",
+        "red_flag_symptom",
+        "vitamin_k_and_blood_thinners",
+        "medicine_interactions",
+        "supplements_and_cancer_treatment",
+        "follow_up_imaging",
+        "probably_benign_follow_up",
+    }
+)
 _WORDS = re.compile(r"[\w'-]+")
 
 
@@ -130,20 +157,23 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # Weights of both: bias, log-odds of the best topic, margin to the second,
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
-            # evaluation/gate_variants.py.
-            "certainty_weights": [-2.6, 1.15, 0.01, 1.59, -0.32, 1.09],
-            "inside_weights": [-2.32, 0.73, -0.11, 0.73, -0.88, 1.14],
+            # evaluation/thresholds.py.
+            "certainty_weights": [-2.33, 1.29, -0.01, 1.72, -0.25, 1.2],
+            "inside_weights": [-1.8, 1.11, -0.24, 0.8, -0.69, 1.35],
             # Certainty that each part needs before a message is cut into questions.
             "part_from": 0.35,
             # The same where the message as a whole is clear.
             "sure_part_from": 0.6,
             # A referral is owed where both the topics that owe one and the binary head
-            # reach these probabilities, for a whole message ...
-            "referral_mass": 0.4,
-            "referral_head": 0.5,
-            # ... or for a part of one (a part alone says less).
-            "part_referral_mass": 0.85,
+            # reach these probabilities, for a whole message, ...
+            "referral_mass": 0.6,
+            "referral_head": 0.6,
+            # ... for a part of one (a part alone says less), ...
+            "part_referral_mass": 0.9,
             "part_referral_head": 0.9,
+            # ... and for a whole message that denies a finding ("normal", "no lump").
+            "denied_referral_mass": 0.98,
+            "denied_referral_head": 0.98,
         }
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -180,6 +210,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
             "referral_head",
             "part_referral_mass",
             "part_referral_head",
+            "denied_referral_mass",
+            "denied_referral_head",
         ):
             if not 0 <= config.get(key, 0.5) <= 1:
                 raise InvalidConfigException(f"AnswerGate: {key} must be between 0 and 1.")
@@ -293,7 +325,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
         other_language = is_other_language(reading.text)
         judged = self._judge_message(message, reading, scorer, catalogue, last_topic)
         topics = [t for j in judged if j.outcome == "answer" and (t := catalogue.by_intent(j.label))]
-        dangers = self._dangers(judged, catalogue)
+        dangers = self._dangers(reading.text, judged, catalogue)
         if topics and not (other_language and max(j.certainty for j in judged) < 0.8):
             plan = self._answer_topics(topics, catalogue, last_topic, tracker)
         elif other_language:
@@ -341,6 +373,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
             a judgement per text.
         """
         owing = self._owing(labels)
+        acute = np.array([label in _ACUTE for label in labels])
         outside = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
         judged = []
         for p, similarity, head in zip(*scores, strict=True):
@@ -356,9 +389,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
                 outcome = "answer"
             else:
                 outcome = "clarify" if candidates else "decline"
-            danger = labels[int(np.argmax(np.where(owing, p, -1)))] if owing.any() else ""
+            # Emergency and crisis end the conversation, so a small share does not suggest them.
+            p_owing = np.where(owing & ~(acute & (p < ACUTE_FROM)), p, 0.0)
+            danger = labels[int(np.argmax(p_owing))] if owing.any() else ""
             judged.append(
-                Judgement(outcome, labels[best], candidates, certainty, float(p[owing].sum()), float(head), danger)
+                Judgement(outcome, labels[best], candidates, certainty, float(p_owing.sum()), float(head), danger)
             )
         return judged
 
@@ -409,7 +444,10 @@ class AnswerGate(GraphComponent, IntentClassifier):
                 chosen.setdefault(judgement.label, replace(judgement, part=True))
         judged = [replace(j, part=True) for j in judged]
         remarks = [replace(j, outcome="ignore", candidates=()) for j in [judged_whole, *judged]]
-        if len(chosen) >= 2 and not (len(asking) < 2 and judged_whole.certainty > 0.8 and judged_whole.label in chosen):
+        marked = any(part.strong for part in parts)
+        if len(chosen) >= 2 and not (
+            not marked and len(asking) < 2 and judged_whole.certainty > 0.8 and judged_whole.label in chosen
+        ):
             return [replace(j, outcome="answer") for j in list(chosen.values())[:MAX_ANSWERS]] + remarks
         if len(asking) == 1 and chosen:
             # One question among remarks: the remarks may name what it is about, or drown it.
@@ -455,8 +493,10 @@ class AnswerGate(GraphComponent, IntentClassifier):
                 return None
         subject = last_topic.subject or last_topic.title
         core = corrected or questions.without_lead(text) or text
-        variants = [core]
-        if corrected is not None or (leads and not pronoun and len(words) <= 5):
+        # "Does it hurt?" and "which foods?" mean nothing by themselves.
+        elliptic = pronoun or (corrected is None and len(words) <= 4 and questions.asks(text))
+        variants = [] if elliptic else [core]
+        if corrected is not None or (leads and not elliptic and len(words) <= 5):
             variants.append(questions.in_aspect(last_topic.aspect, core))
         if corrected is None:
             variants.append(questions.put_subject(core, subject))
@@ -474,16 +514,21 @@ class AnswerGate(GraphComponent, IntentClassifier):
 
     # ---------------------------------------------------------------------- danger
 
-    def _dangers(self, judged: list[Judgement], catalogue: Catalogue) -> list[dict[str, str]]:
+    def _dangers(self, text: str, judged: list[Judgement], catalogue: Catalogue) -> list[dict[str, str]]:
         """Referrals owed because the learned detector says so."""
         found = {}
+        denied = bool(_DENIAL.search(text)) and not _BUT.search(text)
         for judgement in judged:
+            topic = catalogue.by_intent(judgement.danger)
             scope = "part_" if judgement.part else ""
+            if denied and topic and topic.id in _DENIABLE:
+                if judgement.part:
+                    continue
+                scope = "denied_"
             if (
                 judgement.mass >= self._config[f"{scope}referral_mass"]
                 and judgement.head >= self._config[f"{scope}referral_head"]
             ):
-                topic = catalogue.by_intent(judgement.danger)
                 own = catalogue.by_intent(judgement.label)
                 if own and own.referral == "always":
                     topic = own
@@ -494,7 +539,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
     def _with_danger(self, plan: Plan, reading: Reading, scorer: Optional[TopicScorer], catalogue: Catalogue) -> Plan:
         if scorer is not None:
             sentences = self.judge(scorer.score(reading.sentences()[:MAX_SENTENCES]), scorer.labels)
-            plan.referrals.extend(self._dangers([replace(j, part=True) for j in sentences], catalogue))
+            plan.referrals.extend(self._dangers(reading.text, [replace(j, part=True) for j in sentences], catalogue))
         return plan
 
 

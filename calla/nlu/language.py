@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import runpy
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Optional
 
 import spacy
@@ -17,7 +19,6 @@ from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import get_lang_class
 
 from calla.text import MAX_UNDERSTOOD, clean, split_payload
 
@@ -38,8 +39,17 @@ def english() -> Language:
 
 @lru_cache(maxsize=1)
 def _function_words() -> dict[str, frozenset[str]]:
-    lists = {code: frozenset(get_lang_class(code).Defaults.stop_words) for code in ("en", *OTHER_LANGUAGES)}
-    return {code: words if code == "en" else words - lists["en"] for code, words in lists.items()}
+    """Read spaCy's lists of function words, each language without those that English has too.
+
+    The lists are read from their files: importing a whole language package compiles its
+    tokeniser (five seconds for French).
+    """
+    languages = Path(spacy.__file__).parent / "lang"
+    lists = {}
+    for code in ("en", *OTHER_LANGUAGES):
+        words = runpy.run_path(str(languages / code / "stop_words.py"))["STOP_WORDS"]
+        lists[code] = frozenset(words) - lists.get("en", frozenset())
+    return lists
 
 
 def is_other_language(text: str) -> bool:
@@ -114,7 +124,9 @@ class LanguageReader(Tokenizer):
         execution_context: ExecutionContext,
     ) -> LanguageReader:
         """Create the component (see parent class)."""
+        # Now, not while the first visitor waits.
         english()
+        _function_words()
         return cls(config)
 
     def process(self, messages: list[Message]) -> list[Message]:

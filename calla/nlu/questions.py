@@ -30,7 +30,7 @@ _ASKS_INSIDE = re.compile(
     r"curious (?:what|how|why|if|about)|ask (?:you )?(?:about|if|whether|what|how))\b",
     re.I,
 )
-_ASKS_AFTER_MARK = re.compile(rf"[:,]\s*(?:and\s+|so\s+)?{_ASKING}\b", re.I)
+_ASKS_AFTER_MARK = re.compile(rf"(?:[:,]\s*(?:and\s+|so\s+)?|\b(?:so|then)\s+){_ASKING}\b", re.I)
 # Boundaries that may separate two questions of one sentence. A strong one separates
 # whatever follows it, a weak one only a clause that starts to ask.
 _STRONG = (

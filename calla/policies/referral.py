@@ -12,6 +12,7 @@ from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from calla.policies.plan import Turn
+from calla.status import STATUS
 
 ACTION = "action_medical_referral"
 
@@ -55,7 +56,10 @@ class ReferralPolicy(Policy):
         owed = turn.owed_referrals()
         if not owed:
             return self._prediction(self._default_predictions(domain))
-        action = ACTION if ACTION not in turn.actions() else owed[0]
+        action = ACTION
+        if ACTION in turn.actions():
+            action = owed[0]
+            STATUS.failed("referral_stand_ins", f"{ACTION} did not bring the referral")
         if action not in domain.action_names_or_texts:
             action = owed[0]
         probabilities = self._default_predictions(domain)

@@ -117,7 +117,7 @@ class Context:
         if kind.isdisjoint(words):
             return False
         # "The vet gave it to the dog, and the doctor to me too."
-        if any(pair in _PERSON_TOO for pair in zip(words[end:], words[end + 1 :])):
+        if any(pair in _PERSON_TOO for pair in zip(words[end:], words[end + 1 :], strict=False)):
             return False
         people = self._rules.people
         if not people.isdisjoint(words[start:end]):

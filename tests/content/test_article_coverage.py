@@ -1,4 +1,5 @@
 """``docs/article-coverage.md`` answers every claim of the article, and truthfully."""
+
 from __future__ import annotations
 
 import re
@@ -90,8 +91,6 @@ def test_topics_with_a_label_of_their_own_have_a_main_claim() -> None:
     """A label that judges the article needs the claim that it judges."""
     main = {topic for row in rows() for topic in row.main}
     judged = {
-        topic.id
-        for topic in load().topics
-        if topic.origin == "article" and topic.metadata.get("evidence") != "general"
+        topic.id for topic in load().topics if topic.origin == "article" and topic.metadata.get("evidence") != "general"
     }
     assert judged <= main, f"no row has its main claim in: {', '.join(sorted(judged - main))}"

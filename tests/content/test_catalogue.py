@@ -3,6 +3,7 @@
 Each rule below is a sentence of ``docs/editing-content.md``. A failing run prints one
 list of everything that is missing, so that an editor can work through it.
 """
+
 from __future__ import annotations
 
 import re
@@ -25,7 +26,20 @@ MIN_EXAMPLES, MIN_EXAMPLES_OF_NEIGHBOURS, MIN_OUT_OF_SCOPE = 25, 40, 300
 # The plain-text channel lists the first two sources of an answer.
 SOURCES_SHOWN = 2
 ASPECTS = frozenset(
-    "definition foods dose safety comparison cause evidence benefit experience meaning action general".split()
+    {
+        "definition",
+        "foods",
+        "dose",
+        "safety",
+        "comparison",
+        "cause",
+        "evidence",
+        "benefit",
+        "experience",
+        "meaning",
+        "action",
+        "general",
+    }
 )
 FORBIDDEN = re.compile(
     r"\b(?:dissolv\w*|cur(?:e|es|ed|ing|able)|detox\w*|revers\w*)\b|nothing to worry about", re.IGNORECASE
@@ -182,8 +196,10 @@ def refers_as_the_catalogue_asks(topic: Topic, content: Content) -> Iterator[str
         yield f"the referral level is '{level}', the catalogue asks for '{topic.referral}'"
     if topic.referral == "soft" and not CARE_TEAM.search(last_sentence(topic.answer)):
         yield f"the last sentence names nobody to turn to: '{last_sentence(topic.answer)}'"
-    if topic.group == "faq" and level == "always" and f"utter_referral/{topic.metadata.get('referral_to')}" not in (
-        content.referral_texts
+    if (
+        topic.group == "faq"
+        and level == "always"
+        and f"utter_referral/{topic.metadata.get('referral_to')}" not in (content.referral_texts)
     ):
         yield f"referral_to '{topic.metadata.get('referral_to')}' has no text in data/safety/referrals.yml"
 

@@ -5,6 +5,7 @@ one ``Content``. A missing file or field is an empty value here; the rules in
 ``test_catalogue.py`` say what is missing. A topic that is added later needs no line in the
 catalogue: its file is found and held against the same rules.
 """
+
 from __future__ import annotations
 
 import json
@@ -112,8 +113,7 @@ def load() -> Content:
         topics=tuple(_topics(contacts)),
         labels=_texts(ROOT / "domain.yml", "utter_evidence/"),
         referral_texts={
-            name: fill(text, contacts)
-            for name, text in _texts(ROOT / "data" / "safety" / "referrals.yml", "").items()
+            name: fill(text, contacts) for name, text in _texts(ROOT / "data" / "safety" / "referrals.yml", "").items()
         },
         test_messages=dict(_test_messages()),
     )
@@ -170,7 +170,7 @@ def _with_file(topic: Topic, contacts: Mapping[str, str]) -> Topic:
 def _texts(path: Path, prefix: str) -> dict[str, str]:
     """Return the texts of the responses in a file, by name without ``prefix``."""
     responses = read_yaml(path).get("responses", {})
-    return {n[len(prefix):]: variations[0]["text"] for n, variations in responses.items() if n.startswith(prefix)}
+    return {n[len(prefix) :]: variations[0]["text"] for n, variations in responses.items() if n.startswith(prefix)}
 
 
 def _test_messages() -> Iterator[tuple[str, str]]:

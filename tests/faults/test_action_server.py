@@ -98,11 +98,12 @@ def test_failures_are_counted_and_logged_without_the_text(calla: Server, broken:
     assert "Unverwechselbar" not in log
 
 
-def test_a_reassuring_action_does_not_replace_the_referral(calla: Server, broken: BrokenActionServer) -> None:
-    """Rubbish from the action server is text too; the owed referral still follows from inside."""
+def test_a_reassuring_action_is_not_heard(calla: Server, broken: BrokenActionServer) -> None:
+    """Rubbish from the action server is text too; it must not be read, least of all first."""
     broken.mood = "other text"
-    calla.ask("They found DCIS in my biopsy", "reassured")
-    assert "utter_referral/suspicious_finding" in calla.said("reassured")
+    replies = calla.ask("They found DCIS in my biopsy", "reassured")
+    assert calla.said("reassured")[0] == "utter_referral/suspicious_finding"
+    assert not any("All is fine" in reply.get("text", "") for reply in replies)
 
 
 def test_stopped_action_server(model: None, tmp_path: pytest.TempPathFactory) -> None:

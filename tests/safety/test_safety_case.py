@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ ID, SEVERITY, TEST, RESIDUAL, COLUMNS = 0, 4, 6, 7, 8
 REFERENCE = re.compile(r"`(tests/[\w/.-]+\.py)::(\w+)`")
 # "Take 200 mg": a figure as an instruction. Official daily amounts stand without one.
 DOSE = re.compile(
-    r"\b(?:take|try|use|swallow|start with)\s+(?:\w+\s+){0,3}\d[\d.,]*\s*(?:mg|mcg|µg|iu|g|micrograms?|milligrams?)\b", re.I
+    r"\b(?:take|try|use|swallow|start with)\s+(?:\w+\s+){0,3}\d[\d.,]*\s*"
+    r"(?:mg|mcg|µg|iu|g|micrograms?|milligrams?)\b",
+    re.I,
 )
 REASSURANCE = re.compile(
     r"nothing to worry|no (?:need|reason) to (?:worry|see|call)|you can (?:safely )?(?:wait|skip)|"
@@ -37,8 +39,8 @@ def rows() -> list[list[str]]:
     return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if line.startswith("| H")]
 
 
-@lru_cache(maxsize=None)
-def tests_in(file: Path) -> frozenset[str]:
+@cache
+def names_in(file: Path) -> frozenset[str]:
     """Return the names of the test functions of a file."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     functions = (n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
@@ -58,7 +60,7 @@ def test_every_test_that_is_named_exists() -> None:
     text = CASE.read_text(encoding="utf-8")
     named = REFERENCE.findall(text)
     assert len(named) == text.count("::"), "every reference has the form `tests/...py::test_name`"
-    missing = [f"{f}::{t}" for f, t in named if not (ROOT / f).is_file() or t not in tests_in(ROOT / f)]
+    missing = [f"{f}::{t}" for f, t in named if not (ROOT / f).is_file() or t not in names_in(ROOT / f)]
     assert missing == []
 
 

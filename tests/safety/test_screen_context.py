@@ -67,7 +67,10 @@ STANDS = [
     ("without a biopsy they cannot tell", "biopsy talk is never negated"),
     ("I don't want the biopsy", "refusing is not the absence of a biopsy"),
     ("I'm not on warfarin any more, I take Eliquis", "another medicine stands"),
-    ("thyroid nodule with calcification but the breast has a nodule on the mammogram too", "the breast beside another organ"),
+    (
+        "thyroid nodule with calcification but the breast has a nodule on the mammogram too",
+        "the breast beside another organ",
+    ),
     ("no abnormality on the right although a suspicious cluster on the left", "'although' ends the scope"),
     ("never been called back until today, they want more pictures of my left side", "the call-back stands"),
     ("pregnant, may I dye my hair and take vitamin K2 capsules", "a supplement beside it"),
