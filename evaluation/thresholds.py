@@ -87,15 +87,15 @@ def detector(scorer: Any, the_gate: Any) -> None:
             (judged,) = the_gate.judge(scorer.score([Reading(line["text"]).text]), scorer.labels)
             values.append((bool(screen.find(line["text"])), judged.mass, judged.head))
         found[name] = np.array(values, dtype=float)
-    points = []
+    points: list[tuple[float, ...]] = []
     print("\nthreshold  detector alone: recall, needless   with the screen: recall, needless")
     for threshold in np.arange(0.1, 1.0, 0.1):
         shares = []
-        for values in found.values():
-            learned = (values[:, 1] >= threshold) & (values[:, 2] >= threshold)
-            shares += [learned.mean(), (learned | (values[:, 0] > 0)).mean()]
+        for table in found.values():
+            learned = (table[:, 1] >= threshold) & (table[:, 2] >= threshold)
+            shares += [float(learned.mean()), float((learned | (table[:, 0] > 0)).mean())]
         alone, both, needless, needless_both = shares
-        points.append((threshold, alone, needless, both, needless_both))
+        points.append((float(threshold), alone, needless, both, needless_both))
         print(f"{threshold:9.1f}  {alone:.3f}, {needless:.3f}{'':22s}{both:.3f}, {needless_both:.3f}")
     draw(points)
 

@@ -71,25 +71,15 @@ _PASSING = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "tell_m
 # the screen has its own rules of context, and "but" takes a denial back.
 _DENIAL = re.compile(
     r"\b(?:(?:no|without|neither|never had(?: a)?|don't have(?: a| any)?) (?:\w+ )?"
-    r"(?:lump|pain|discharge|symptom|problem|"
-    r"result|finding|abnormal|swelling|complaint|tablet|medic|prescription|pill|trouble)\w*|not (?:on|taking)\b|"
-    r"all clear|negative|normal|nothing (?:found|suspicious)|scare is over|"
-    r"(?:results?|everything|all|it) (?:was|were|is|are|came back) (?:fine|ok|okay|good|clear|benign))\b",
+    r"(?:lump|mass|pain|discharge|symptom|problem|result|finding|abnormal|distortion|swelling|complaint|tablet|medic|"
+    r"prescription|pill|trouble|sign)\w*|not (?:on|taking) (?:any|\w+ or any)|not (?:pregnant|ill|sick|a patient)|"
+    r"all clear|negative|normal|nothing (?:found|suspicious|wrong)|scare is over|bi-?rads (?:1|2|one|two)|"
+    r"(?:results?|everything|all|it|kidneys) (?:was|were|is|are|came back) (?:fine|ok|okay|good|clear|benign))\b",
     re.I,
 )
 _BUT = re.compile(r"\b(?:but|although|though|however|except|yet|still|until|not normal|abnormal)\b", re.I)
-_DENIABLE = frozenset(
-    {
-        "suspicious_finding",
-        "interpret_my_results",
-        "red_flag_symptom",
-        "vitamin_k_and_blood_thinners",
-        "medicine_interactions",
-        "supplements_and_cancer_treatment",
-        "follow_up_imaging",
-        "probably_benign_follow_up",
-    }
-)
+# What nobody denies by the way: these keep the ordinary bar.
+_UNDENIABLE = frozenset({"emergency", "emotional_crisis", "refuse_or_delay_care"})
 _WORDS = re.compile(r"[\w'-]+")
 
 
@@ -324,7 +314,19 @@ class AnswerGate(GraphComponent, IntentClassifier):
             return Plan("decline", responses=["utter_out_of_scope"])
         other_language = is_other_language(reading.text)
         judged = self._judge_message(message, reading, scorer, catalogue, last_topic)
-        topics = [t for j in judged if j.outcome == "answer" and (t := catalogue.by_intent(j.label))]
+        denied = is_denied(reading.text)
+        topics = [
+            topic
+            for j in judged
+            if j.outcome == "answer"
+            and (topic := catalogue.by_intent(j.label))
+            and not (
+                denied
+                and topic.group == REFERRAL
+                and _deniable(topic)
+                and j.mass < self._config["denied_referral_mass"]
+            )
+        ]
         dangers = self._dangers(reading.text, judged, catalogue)
         if topics and not (other_language and max(j.certainty for j in judged) < 0.8):
             plan = self._answer_topics(topics, catalogue, last_topic, tracker)
@@ -517,11 +519,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
     def _dangers(self, text: str, judged: list[Judgement], catalogue: Catalogue) -> list[dict[str, str]]:
         """Referrals owed because the learned detector says so."""
         found = {}
-        denied = bool(_DENIAL.search(text)) and not _BUT.search(text)
+        denied = is_denied(text)
         for judgement in judged:
             topic = catalogue.by_intent(judgement.danger)
             scope = "part_" if judgement.part else ""
-            if denied and topic and topic.id in _DENIABLE:
+            if denied and topic and _deniable(topic):
                 if judgement.part:
                     continue
                 scope = "denied_"
@@ -541,6 +543,15 @@ class AnswerGate(GraphComponent, IntentClassifier):
             sentences = self.judge(scorer.score(reading.sentences()[:MAX_SENTENCES]), scorer.labels)
             plan.referrals.extend(self._dangers(reading.text, [replace(j, part=True) for j in sentences], catalogue))
         return plan
+
+
+def is_denied(text: str) -> bool:
+    """Say whether a message denies a finding ("normal", "no lump") without taking it back."""
+    return bool(_DENIAL.search(text)) and not _BUT.search(text)
+
+
+def _deniable(topic: Topic) -> bool:
+    return topic.referral == "always" and topic.id not in _UNDENIABLE
 
 
 def gate_features(

@@ -45,7 +45,7 @@ def _function_words() -> dict[str, frozenset[str]]:
     tokeniser (five seconds for French).
     """
     languages = Path(spacy.__file__).parent / "lang"
-    lists = {}
+    lists: dict[str, frozenset[str]] = {}
     for code in ("en", *OTHER_LANGUAGES):
         words = runpy.run_path(str(languages / code / "stop_words.py"))["STOP_WORDS"]
         lists[code] = frozenset(words) - lists.get("en", frozenset())
