@@ -436,7 +436,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
         for i, part in enumerate(parts):
             judgement = self._resolved(part.text, judged[i], previous, scorer)
             topic = catalogue.by_intent(judgement.label)
-            if topic is None or judgement.outcome == "decline":
+            if topic is None or topic.group == REFERRAL or judgement.outcome == "decline":
                 continue
             previous = topic if topic.group == FAQ else previous
             beside_mark = part.strong or any(p.strong for p in parts[i + 1 : i + 2])
@@ -452,9 +452,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
         ):
             return [replace(j, outcome="answer") for j in list(chosen.values())[:MAX_ANSWERS]] + remarks
         if len(asking) == 1 and chosen:
-            # One question among remarks: the remarks may name what it is about, or drown it.
+            # One question among remarks: the remarks may name what it is about, or drown
+            # it. A finding in the remarks owes its referral and leaves the question to answer.
             only = next(iter(chosen.values()))
-            return [only if only.certainty > judged_whole.certainty else judged_whole, *remarks]
+            finding = judged_whole.label.startswith(f"{REFERRAL}/")
+            return [only if finding or only.certainty > judged_whole.certainty else judged_whole, *remarks]
         return [judged_whole, *remarks]
 
     def _resolved(self, text: str, judgement: Judgement, previous: Optional[Topic], scorer: TopicScorer) -> Judgement:

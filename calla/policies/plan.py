@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from rasa.shared.core.events import ActionExecuted, BotUttered, Event, UserUttered
+from rasa.shared.core.events import ActionExecuted, ActionExecutionRejected, BotUttered, Event, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from calla.catalogue import REFERRAL_PREFIX, SHORT_REFERRAL_PREFIX
@@ -43,8 +43,8 @@ class Turn:
         return [str(name) for name in names if name]
 
     def actions(self) -> list[str]:
-        """Names of the actions executed since the message, in order."""
-        return [str(e.action_name) for e in self.events if isinstance(e, ActionExecuted)]
+        """Names of the actions executed, or refused by the action server, since the message."""
+        return [str(e.action_name) for e in self.events if isinstance(e, (ActionExecuted, ActionExecutionRejected))]
 
     def owed_referrals(self) -> list[str]:
         """Responses of the referrals that are owed and not yet given, most urgent first.

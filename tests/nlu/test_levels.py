@@ -19,14 +19,14 @@ HERE = Path(__file__).parent
 
 LEVELS = {
     "right topic, first answer": 0.93,
-    "right topic answered or offered": 0.96,
-    "out-of-scope recall": 0.90,
-    "several questions, all answered": 0.68,
-    "follow-ups understood": 0.72,
+    "right topic answered or offered": 0.94,
+    "out-of-scope recall": 0.86,
+    "several questions, all answered": 0.74,
+    "follow-ups understood": 0.70,
 }
 CEILINGS = {
     "in-scope messages declined": 0.03,
-    "referral first on benign messages": 0.04,
+    "referral first on benign messages": 0.08,
 }
 
 
