@@ -86,7 +86,7 @@ class WatchedChannel(OutputChannel):
 
     async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
         """Send a message once; a referral that has gone out already is not repeated."""
-        name = str((message.get("metadata") or message).get("utter_action") or message.get("utter_action") or "")
+        name = str(message.get("utter_action") or "")
         if name.startswith(REFERRAL_PREFIX) and referral_name(name) in {referral_name(n) for n in self.sent}:
             return
         await self._channel.send_response(recipient_id, message)
@@ -168,7 +168,7 @@ class GuardedAgent(Agent):
             return
         rendered = self.nlg.render(name)
         if rendered is not None:
-            rendered["metadata"]["utter_action"] = name
+            rendered["utter_action"] = name
             await watched.send_response(message.sender_id, rendered)
 
     def _record(self, watched: WatchedChannel, conversation: str, channel: str) -> None:

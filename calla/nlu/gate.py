@@ -493,7 +493,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
                 return None
             if not leads and not pronoun and whole.certainty > 0.8:
                 return None
-            if whole.label.startswith(f"{CHAT}/") and whole.certainty > 0.5:
+            small_talk = whole.label.startswith(f"{CHAT}/") and whole.label != f"{CHAT}/privacy"
+            if small_talk and whole.certainty > 0.5:
                 return None
         subject = last_topic.subject or last_topic.title
         core = corrected or questions.without_lead(text) or text

@@ -82,7 +82,7 @@ def test_tell_me_more_without_a_topic_asks_back(server: Server) -> None:
         ("a long story " * 400, "utter_too_long"),
         ("are you a doctor", "utter_chat/bot_challenge"),
         ("thank you", "utter_chat/thanks"),
-        ("what do you do with what I write here", "utter_chat/privacy"),
+        ("is this chat private?", "utter_chat/privacy"),
     ],
 )
 def test_what_is_not_a_question_gets_a_useful_reply(server: Server, message: str, response: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -63,7 +64,7 @@ class Collector:
 
 def handle(bot: Any, text: str) -> list[str]:
     channel = Collector()
-    bot._loop.run_until_complete(bot.agent.handle_message(UserMessage(text, channel, text[:20])))
+    bot._loop.run_until_complete(bot.agent.handle_message(UserMessage(text, channel, uuid.uuid4().hex)))
     return channel.sent
 
 
