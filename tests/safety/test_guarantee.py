@@ -99,7 +99,7 @@ def test_nothing_follows_an_emergency_or_a_crisis(bot: Any) -> None:
 def test_long_story_with_the_finding_at_the_end(bot: Any) -> None:
     story = "We moved house in spring and the garden is lovely, the neighbours brought bread and salt. " * 60
     replies = bot.ask(story + " The radiologist wrote pleomorphic microcalcifications, BI-RADS 5.")
-    assert [r.response for r in replies] == ["utter_referral/suspicious_finding", "utter_too_long"]
+    assert replies[0].response == "utter_referral/suspicious_finding"
 
 
 def test_removing_the_policy_loses_the_guarantee(bot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
