@@ -5,7 +5,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train test lint evaluate bench install encoder widget clean
+.PHONY: help run chat train test lint evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
