@@ -30,7 +30,7 @@ def redis_url() -> Iterator[str]:
     """A Redis of this module's own."""
     binary = shutil.which("redis-server")
     if binary is None:
-        pytest.fail("redis-server is not installed (Debian package redis-server); scripts/system-packages.sh installs it")
+        pytest.fail("redis-server is missing: scripts/system-packages.sh installs it")
     port = free_port()
     process = subprocess.Popen(
         [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
