@@ -127,9 +127,9 @@ class GuardedAgent(Agent):
             if not watched.count:
                 await self._send(ERROR_RESPONSE, message, watched)
             result = None
-        self._record(watched, message.sender_id, channel_name)
+        await self._record(watched, message.sender_id, channel_name)
         if ERASE_RESPONSE in watched.sent:
-            self.erase(message.sender_id)
+            await self.erase(message.sender_id)
         return result
 
     async def _handle(self, message: UserMessage) -> Optional[list[dict[str, Any]]]:
@@ -171,23 +171,28 @@ class GuardedAgent(Agent):
             rendered["utter_action"] = name
             await watched.send_response(message.sender_id, rendered)
 
-    def _record(self, watched: WatchedChannel, conversation: str, channel: str) -> None:
+    async def _record(self, watched: WatchedChannel, conversation: str, channel: str) -> None:
         if self.records is None or not isinstance(self.nlg, CallaNaturalLanguageGenerator):
             return
         for name in watched.sent:
             if not name.startswith(REFERRAL_PREFIX):
                 continue
             try:
-                self.records.referral(
+                await self.records.referral(
                     topic=referral_name(name), kind=self.nlg.kind_of(name), channel=channel, conversation=conversation
                 )
             except Exception as error:
                 logger.error("The record of referrals failed: %s", type(error).__name__)
                 STATUS.failed("record_failures", f"records: {type(error).__name__}")
 
-    def erase(self, conversation: str) -> None:
-        """Forget a conversation: its events and what was recorded of it."""
+    async def erase(self, conversation: str) -> None:
+        """Forget a conversation: its events and what was recorded of it.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer in time.
+        """
         if self.conversations is not None:
-            self.conversations.erase(conversation)
+            await self.conversations.erase(conversation)
         if self.records is not None:
-            self.records.erase(conversation)
+            await self.records.erase(conversation)

@@ -73,6 +73,18 @@ def fold(text: str) -> str:
     return re.sub(r"[^\w]+", " ", text.casefold()).strip()
 
 
+# Words of subjects that say nothing without the rest: "which foods?" names no subject.
+_NAME_NOTHING = frozenset(
+    re.findall(
+        r"\S+",
+        "a an the of with in and or to your for on during after up foods food diet supportive limit tests other "
+        "results cost screening benign conditions finding questions doctor methods natural home remedies getting rid "
+        "removing preparing seeing imaging follow-up injury surgery treatment calcifications breast probably second "
+        "opinion",
+    )
+)
+
+
 class Catalogue:
     """All topics, with the look-ups that understanding and answering need."""
 
@@ -90,6 +102,9 @@ class Catalogue:
                 self.referrals[topic_id] = topic
             self.topics[topic_id] = topic
         self._by_title = {fold(t.title): t for t in self.topics.values() if t.title}
+        words = {word for t in self.topics.values() for word in re.findall(r"[\w'-]+", t.subject.casefold())}
+        # Words that name what a question is about ("magnesium", "mk-7").
+        self.subject_words = frozenset(words - _NAME_NOTHING)
 
     @staticmethod
     def _read(topic_id: str, group: str, metadata: Mapping[str, Any]) -> Topic:

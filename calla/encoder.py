@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import onnxruntime
@@ -43,17 +45,19 @@ class Encoder:
                 )
         self.fingerprint: str = manifest["sha256"]["model.onnx"]
         self.dimension: int = manifest["dimension"]
-        options = onnxruntime.SessionOptions()
+        self._model = artefact / "model.onnx"
         # One thread per message: a server with two cores answers two people at once.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(artefact / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = self._open(threads=1)
         self._tokenizer = Tokenizer.from_file(str(artefact / "tokenizer.json"))
         self._tokenizer.enable_truncation(manifest["max_tokens"])
         self._tokenizer.enable_padding()
+
+    def _open(self, threads: int) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(str(self._model), options, providers=["CPUExecutionProvider"])
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """Encode texts.
@@ -70,26 +74,27 @@ class Encoder:
         # text's vector would depend on its neighbours. For short texts it is no slower.
         return np.vstack([self._run([encoding]) for encoding in self._tokenizer.encode_batch(texts)])
 
-    def _run(self, encodings: list[Encoding]) -> np.ndarray:
+    def _run(self, encodings: list[Encoding], session: Optional[onnxruntime.InferenceSession] = None) -> np.ndarray:
         length = max(sum(e.attention_mask) for e in encodings)
         feeds = {
             "input_ids": np.array([e.ids[:length] for e in encodings], dtype=np.int64),
             "attention_mask": np.array([e.attention_mask[:length] for e in encodings], dtype=np.int64),
         }
-        vectors: np.ndarray = self._session.run(None, feeds)[0]
+        vectors: np.ndarray = (session or self._session).run(None, feeds)[0]
         return vectors
 
     def encode_many(self, texts: list[str], batch: int = 64) -> np.ndarray:
-        """Encode a training set in batches of similar length.
+        """Encode a training set in batches of similar length, on all processors.
 
         Returns:
             as ``encode``; vectors differ from it by the rounding of the int8 model.
         """
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        session = self._open(threads=os.cpu_count() or 1) if len(texts) > batch else self._session
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
-            vectors[rows] = self._run(self._tokenizer.encode_batch([texts[i] for i in rows]))
+            vectors[rows] = self._run(self._tokenizer.encode_batch([texts[i] for i in rows]), session)
         return vectors
 
 

@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.pool import StaticPool
+
+from calla.database import Database
 
 _METADATA = sa.MetaData()
 REFERRALS = sa.Table(
@@ -41,25 +42,6 @@ def hashed(conversation: str, key: str) -> str:
     return hmac.new(key.encode(), conversation.encode(), hashlib.sha256).hexdigest()
 
 
-def engine_for(url: str) -> sa.engine.Engine:
-    """Create an engine.
-
-    SQLite gets one shared connection with a write-ahead log: opening the file for every
-    message would cost more than answering it. It waits at most one second for a lock,
-    so that a stuck file cannot hold a referral back.
-    """
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, poolclass=StaticPool, connect_args={"timeout": 1.0, "check_same_thread": False})
-
-    @sa.event.listens_for(engine, "connect")
-    def _fast(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    return engine
-
-
 class Records:
     """Writes and erases the record.
 
@@ -69,15 +51,16 @@ class Records:
     """
 
     def __init__(self, url: str, key: str) -> None:
-        self._engine = engine_for(url)
+        self._database = Database(url)
         self._key = key
-        _METADATA.create_all(self._engine)
+        _METADATA.create_all(self._database.engine)
 
-    def referral(self, *, topic: str, kind: str, channel: str, conversation: str) -> None:
+    async def referral(self, *, topic: str, kind: str, channel: str, conversation: str) -> None:
         """Record one referral, now (UTC).
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: if the database does not take it.
+            DatabaseHangsError: if it does not answer in time.
         """
         row = {
             "time": datetime.now(timezone.utc).replace(tzinfo=None),
@@ -86,10 +69,9 @@ class Records:
             "channel": channel,
             "conversation": hashed(conversation, self._key),
         }
-        with self._engine.begin() as connection:
-            connection.execute(REFERRALS.insert(), row)
+        await self._database.call(self._write, [(REFERRALS.insert(), row)])
 
-    def feedback(self, *, message: str, response: str, value: int, channel: str, conversation: str) -> None:
+    async def feedback(self, *, message: str, response: str, value: int, channel: str, conversation: str) -> None:
         """Record a thumb on an answer; a later one on the same message replaces it.
 
         Args:
@@ -101,6 +83,7 @@ class Records:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: if the database does not take it.
+            DatabaseHangsError: if it does not answer in time.
         """
         hashed_message = hashed(f"{conversation} {message}", self._key)
         row = {
@@ -111,13 +94,26 @@ class Records:
             "channel": channel,
             "conversation": hashed(conversation, self._key),
         }
-        with self._engine.begin() as connection:
-            connection.execute(FEEDBACK.delete().where(FEEDBACK.c.message == hashed_message))
-            if value:
-                connection.execute(FEEDBACK.insert(), row)
+        statements: list[tuple[Any, dict[str, Any]]] = [
+            (FEEDBACK.delete().where(FEEDBACK.c.message == hashed_message), {})
+        ]
+        if value:
+            statements.append((FEEDBACK.insert(), row))
+        await self._database.call(self._write, statements)
 
-    def erase(self, conversation: str) -> None:
-        """Delete everything recorded for a conversation."""
-        with self._engine.begin() as connection:
-            for table in (REFERRALS, FEEDBACK):
-                connection.execute(table.delete().where(table.c.conversation == hashed(conversation, self._key)))
+    async def erase(self, conversation: str) -> None:
+        """Delete everything recorded for a conversation.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer in time.
+        """
+        name = hashed(conversation, self._key)
+        await self._database.call(
+            self._write, [(table.delete().where(table.c.conversation == name), {}) for table in (REFERRALS, FEEDBACK)]
+        )
+
+    def _write(self, statements: list[tuple[Any, dict[str, Any]]]) -> None:
+        with self._database.engine.begin() as connection:
+            for statement, values in statements:
+                connection.execute(statement, values)

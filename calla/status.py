@@ -17,6 +17,7 @@ class Status:
             action did not deliver them, or because handling the message failed.
         lock_failures: messages handled without a lock because the lock store failed.
         record_failures: referrals that could not be written to the record.
+        database_failures: calls of the database that were given up because it did not answer.
         handling_failures: messages whose handling failed.
         last_failure: what failed last, in a word; empty if nothing did.
     """
@@ -26,6 +27,7 @@ class Status:
     referral_stand_ins: int = 0
     lock_failures: int = 0
     record_failures: int = 0
+    database_failures: int = 0
     handling_failures: int = 0
     last_failure: str = ""
 

@@ -4,6 +4,9 @@ Each system trains and answers in a process of its own. Reported are the whole t
 time, the resident memory after loading and answering, and the time from message to
 answer inside the process (no network), over the held-out questions.
 
+The cost of the referral guarantee is measured beside it: the same messages, each with and
+without screen, referral policy and guarded agent, in turn in one process.
+
 Rasa's default pipeline learns for 100 epochs; ``--epochs`` shortens that, which changes
 its training time (the report says so) but neither its latency nor its memory.
 """
@@ -24,9 +27,11 @@ import sys
 import tempfile
 import time
 import warnings
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from calla.settings import ROOT
 from evaluation.evaluate import commit
@@ -139,18 +144,70 @@ async def _ask(agent: Any, texts: list[str]) -> list[float]:
     return took[10:]
 
 
+def guarantee(limit: int) -> dict[str, float]:
+    """Measure what the guarantee costs a message that owes no referral, in ms.
+
+    Returns:
+        medians with and without it, and the median of the differences pair by pair.
+    """
+    from rasa.core.agent import Agent
+    from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
+
+    from calla.agent import GuardedAgent
+    from calla.nlu.danger import Danger
+    from calla.nlu.gate import FINDINGS, AnswerGate
+    from calla.nlu.screen import SafetyScreen
+    from calla.policies.plan import Turn
+    from evaluation.bot import LoadedBot
+
+    def unscreened(self: SafetyScreen, messages: list[Any]) -> list[Any]:
+        for message in messages:
+            message.set(FINDINGS, [])
+        return messages
+
+    async def ask(agent: GuardedAgent, text: str, sender: str) -> float:
+        started = time.perf_counter()
+        await agent.handle_message(UserMessage(text, CollectingOutputChannel(), sender))
+        return 1000 * (time.perf_counter() - started)
+
+    async def both(agent: GuardedAgent) -> list[tuple[float, float]]:
+        pairs = []
+        for number, text in enumerate(questions(limit)):
+            took = {}
+            # The first of a pair warms the caches for the second, so they take turns.
+            for kind in ("with", "without") if number % 2 else ("without", "with"):
+                with ExitStack() as stack:
+                    if kind == "without":
+                        stack.enter_context(patch.object(SafetyScreen, "process", unscreened))
+                        stack.enter_context(patch.object(AnswerGate, "danger", lambda *_: Danger(0.0, None)))
+                        stack.enter_context(patch.object(Turn, "owed_referrals", lambda _: []))
+                        stack.enter_context(patch.object(GuardedAgent, "handle_message", Agent.handle_message))
+                    took[kind] = await ask(agent, text, f"{kind}-{number}")
+            pairs.append((took["with"], took["without"]))
+        return pairs[10:]
+
+    pairs = asyncio.run(both(LoadedBot().agent))
+    return {
+        "with_ms": statistics.median(on for on, _ in pairs),
+        "without_ms": statistics.median(off for _, off in pairs),
+        "cost_ms": statistics.median(on - off for on, off in pairs),
+    }
+
+
 def main() -> int:
     """Measure both systems, print and store the comparison; returns the exit status."""
     parser = argparse.ArgumentParser(prog="make bench", description="Calla beside Rasa's default pipeline.")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--only", choices=("calla", "default"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=("calla", "default", "guarantee"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
-        print(json.dumps(measure(options.only, options.epochs, options.questions)))
+        guarded = options.only == "guarantee"
+        measured = guarantee(options.questions) if guarded else measure(options.only, options.epochs, options.questions)
+        print(json.dumps(measured))
         return 0
     figures = {}
-    for system in ("calla", "default"):
+    for system in ("calla", "default", "guarantee"):
         command = [sys.executable, "-m", "evaluation.bench", "--only", system]
         command += ["--epochs", str(options.epochs), "--questions", str(options.questions)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -163,6 +220,7 @@ def main() -> int:
     for name, value in figures["calla"].items():
         other = figures["default"][name]
         print(f"{name:14s}{value:12.1f}{other:12.1f}{value / other:8.2f}")
+    print("the guarantee: " + ", ".join(f"{name} {value:.2f}" for name, value in figures["guarantee"].items()))
     out = ROOT / "evaluation" / "out"
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench.json").write_text(json.dumps({"epochs": options.epochs, **figures}, indent=2) + "\n")

@@ -151,7 +151,9 @@ def ask(bot: Bot, lines: list[dict[str, Any]], titles: dict[str, str], always: f
         if "turns" in line:
             conversation = os.urandom(8).hex()
             said: list[list[Reply]] = [bot.ask(turn, conversation) for turn in line["turns"]]
-            for n, (wanted, replies) in enumerate(zip(line["topics"], said, strict=True)):
+            # Topics may be given for the last turns only.
+            first = len(line["turns"]) - len(line["topics"])
+            for n, (wanted, replies) in enumerate(zip(line["topics"], said[first:], strict=True), start=first):
                 got = [topic_of(r.response) for r in replies]
                 if any(r.response.startswith("utter_more/") or r.response in MORE for r in replies):
                     got.append("tell_me_more")

@@ -16,12 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from calla.catalogue import Catalogue
+from calla.nlu.danger import MAX_SENTENCES, UNDENIABLE
 from calla.settings import ROOT
 from evaluation.bot import LoadedBot
+from evaluation.evaluate import catalogue_facts
 
 DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
 SAFETY = ROOT / "tests" / "safety"
 EVIDENCE = ("best log-odds", "margin", "cosine", "outside log-odds", "cosine less outside cosine")
+# Messages that owe a referral, and messages that do not. Nothing is trained on any of them.
+OWED = ("referral_messages", "attack_1", "attack_2", "calibration_referral")
+BENIGN = ("benign_messages", "calibration_benign")
 VARIANTS = ([0], [2], [3], [4], [0, 1], [2, 3], [0, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4])
 # Share of in-scope messages that may be declined (the bar is 3 %).
 DECLINED = 0.02
@@ -48,7 +54,7 @@ def gate(scorer: Any) -> None:
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import cross_val_predict
 
-    from calla.nlu.gate import gate_features
+    from calla.nlu.judgement import gate_features
     from calla.text import clean
 
     outside = scorer.labels.index("out_of_scope")
@@ -72,31 +78,72 @@ def gate(scorer: Any) -> None:
         print(f'"{name}": {[round(float(w), 2) for w in (fitted.intercept_[0], *fitted.coef_[0])]}')
 
 
-def detector(scorer: Any, the_gate: Any) -> None:
-    """Print and draw what each threshold of the learned detector misses and refers needlessly."""
+def detector(scorer: Any, the_gate: Any, catalogue: Any) -> None:
+    """Fit the weights of the learned detector's evidence and show what each threshold costs.
+
+    Probabilities in the table are out of fold (ten-fold cross-validation).
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    from calla.nlu.danger import EVIDENCE, detect, evidence, is_denied
+    from calla.nlu.judgement import Judging
     from calla.nlu.language import Reading
     from calla.safety.screen import load_screen
 
     screen = load_screen()
-    owed = read(SAFETY / "referral_messages.jsonl")
-    benign = read(SAFETY / "benign_messages.jsonl")
-    found: dict[str, np.ndarray] = {}
-    for name, lines in (("owed", owed), ("benign", benign)):
-        values = []
+    _, always = catalogue_facts()
+    sets = {name: read(SAFETY / f"{name}.jsonl") for name in (*OWED, *BENIGN)}
+    sets["dev"] = [
+        line
+        for name in ("questions", "out_of_scope", "multi")
+        for line in read(DEVELOPMENT / f"{name}.jsonl")
+        if line.get("topic") not in always
+    ]
+    rows, owed, names, sure, hinted = [], [], [], [], []
+    for name, lines in sets.items():
         for line in lines:
-            (judged,) = the_gate.judge(scorer.score([Reading(line["text"]).text]), scorer.labels)
-            values.append((bool(screen.find(line["text"])), judged.mass, judged.head))
-        found[name] = np.array(values, dtype=float)
+            reading = Reading(line["text"])
+            judging = Judging(scorer, the_gate.gate, catalogue)
+            whole = judging.one(reading.text)
+            sentences = judging.all(reading.sentences()[:MAX_SENTENCES])
+            topic = detect(reading.text, whole, sentences, catalogue, np.zeros(len(EVIDENCE))).topic
+            denied = is_denied(reading.text) and not (topic and topic.id in UNDENIABLE)
+            rows.append(evidence(whole, sentences, denied))
+            owed.append(name in OWED)
+            names.append(name)
+            findings = screen.find(line["text"])
+            sure.append(any(not f.hint for f in findings))
+            hinted.append(any(f.hint for f in findings))
+    x, y, part = np.array(rows), np.array(owed), np.array(names)
+    screened, hints = np.array(sure), np.array(hinted)
+    model = LogisticRegression(fit_intercept=False, max_iter=1000)
+    print(f'\n"danger_weights": {[round(float(w), 2) for w in model.fit(x, y).coef_[0]]}')
+    probability = cross_val_predict(model, x, y, cv=10, method="predict_proba")[:, 1]
+
+    def found(threshold: float, hint_threshold: float) -> np.ndarray:
+        return screened | (probability >= threshold) | (hints & (probability >= hint_threshold))
+
+    print(f"{'referral_from, hinted':22s}" + "".join(f"{name:>24s}" for name in sets))
+    for threshold in (0.6, 0.7, 0.75, 0.8, 0.85, 0.9):
+        for hint_threshold in (0.05, 0.1, 0.15, 0.2):
+            referred = found(threshold, hint_threshold)
+            cells = []
+            for name in sets:
+                at = part == name
+                hit = int(referred[at].sum())
+                cells.append(
+                    f"{int(at.sum()) - hit} of {int(at.sum())} missed"
+                    if name in OWED
+                    else f"{hit / at.sum():.1%} of {at.sum()}"
+                )
+            print(f"{threshold:8.2f}, {hint_threshold:.2f}{'':8s}" + "".join(f"{cell:>24s}" for cell in cells))
     points: list[tuple[float, ...]] = []
-    print("\nthreshold  detector alone: recall, needless   with the screen: recall, needless")
-    for threshold in np.arange(0.1, 1.0, 0.1):
-        shares = []
-        for table in found.values():
-            learned = (table[:, 1] >= threshold) & (table[:, 2] >= threshold)
-            shares += [float(learned.mean()), float((learned | (table[:, 0] > 0)).mean())]
-        alone, both, needless, needless_both = shares
-        points.append((float(threshold), alone, needless, both, needless_both))
-        print(f"{threshold:9.1f}  {alone:.3f}, {needless:.3f}{'':22s}{both:.3f}, {needless_both:.3f}")
+    for threshold in np.arange(0.05, 1.0, 0.05):
+        alone, both = probability >= threshold, found(float(threshold), 0.1)
+        points.append(
+            (float(threshold), alone[y].mean(), alone[part == "dev"].mean(), both[y].mean(), both[part == "dev"].mean())
+        )
     draw(points)
 
 
@@ -121,9 +168,8 @@ def draw(points: list[tuple[float, ...]]) -> None:
 def main() -> int:
     """Run both comparisons; returns the exit status."""
     scorer, the_gate = components(bot := LoadedBot())
-    bot.ask("hello")  # the gate learns the catalogue with the first message
     gate(scorer)
-    detector(scorer, the_gate)
+    detector(scorer, the_gate, Catalogue(bot.agent.domain.responses))  # type: ignore[union-attr]
     return 0
 
 

@@ -10,7 +10,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from tests.conftest import ROOT, free_port
+from tests.running import ROOT, free_port
 
 
 def run(tmp_path: Path, **environment: str) -> subprocess.Popen[str]:

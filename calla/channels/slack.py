@@ -48,6 +48,7 @@ from calla.channels.slack_output import (
     retry_handlers,
 )
 from calla.channels.slack_words import SlackWords
+from calla.database import DatabaseHangsError
 from calla.settings import Settings
 from calla.text import MAX_SCREENED
 
@@ -415,30 +416,30 @@ class SlackInput(InputChannel):
     async def _accept(self, key: str, place: Place, text: str, *, pressed: bool = False) -> None:
         """Write a question down and queue it, unless it has been already."""
         question = Question(key, conversation_id(place, self._key), text, place, pressed)
-        if not self._written(question):
+        if not await self._written(question):
             return
-        # Nothing is waited for up to here, so questions queue in the order of arrival.
+        # Only the inbox is waited for, which keeps the order of arrival.
         self._lanes.put(question)
         if place.kind != IM:
             await self._seen.claim(f"with:{question.conversation}")
 
-    def _written(self, question: Question) -> bool:
+    async def _written(self, question: Question) -> bool:
         """Write a question into the inbox; ``False`` if it is there already."""
         if self._inbox is None:
             return True
         try:
-            return self._inbox.add(question)
-        except sa.exc.SQLAlchemyError as error:
+            return await self._inbox.database.call(self._inbox.add, question)
+        except (sa.exc.SQLAlchemyError, DatabaseHangsError) as error:
             logger.error("Slack's inbox failed: %s", type(error).__name__)
             return True
 
-    def _inbox_note(self, note: Callable[[Inbox], None]) -> None:
+    async def _inbox_note(self, note: Callable[[Inbox], None]) -> None:
         """Change the inbox; an answer does not fail because its note does."""
         if self._inbox is None:
             return
         try:
-            note(self._inbox)
-        except sa.exc.SQLAlchemyError as error:
+            await self._inbox.database.call(note, self._inbox)
+        except (sa.exc.SQLAlchemyError, DatabaseHangsError) as error:
             logger.error("Slack's inbox failed: %s", type(error).__name__)
 
     # --------------------------------------------------------------------- answering
@@ -447,7 +448,7 @@ class SlackInput(InputChannel):
         """Understand and answer one question (see ``Lanes``), unless that has been done."""
         assert self._on_new_message is not None
         if sent is None and not await self._seen.claim(question.key):
-            self._inbox_note(lambda inbox: inbox.done(question))
+            await self._inbox_note(lambda inbox: inbox.done(question))
             return
         output = SlackOutput(
             question,
@@ -474,15 +475,15 @@ class SlackInput(InputChannel):
         await delivery
         if ERASE_RESPONSE in output.names:
             await self._seen.forget(f"with:{question.conversation}")
-        self._inbox_note(lambda inbox: inbox.done(question))
+        await self._inbox_note(lambda inbox: inbox.done(question))
 
     async def _look_after_inbox(self, alive: Optional[list[str]]) -> None:
         """Take up the questions of processes that are gone; none if nobody knows who is."""
         if self._inbox is None or alive is None:
             return
         try:
-            left = self._inbox.take_over(alive if self._config.redis_url else ())
-        except sa.exc.SQLAlchemyError as error:
+            left = await self._inbox.database.call(self._inbox.take_over, alive if self._config.redis_url else ())
+        except (sa.exc.SQLAlchemyError, DatabaseHangsError) as error:
             logger.error("Slack's inbox failed: %s", type(error).__name__)
             return
         if left:
@@ -502,7 +503,7 @@ class SlackInput(InputChannel):
         """Record a vote on an answer, without any text, and say thank you."""
         records = self._agent().records
         if records is not None:
-            records.feedback(
+            await records.feedback(
                 message=f"{message} {name} {place.user}",
                 response=name,
                 value=value,

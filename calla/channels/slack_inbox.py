@@ -17,7 +17,7 @@ from typing import Container, Optional
 import sqlalchemy as sa
 
 from calla.channels.slack_identity import Question
-from calla.records import engine_for
+from calla.database import Database
 
 _METADATA = sa.MetaData()
 INBOX = sa.Table(
@@ -43,6 +43,8 @@ _CLEAN_EVERY = 200
 class Inbox:
     """Keeps questions until they are answered.
 
+    The methods wait for the database: in the event loop, hand them to ``database.call``.
+
     Args:
         url: SQLAlchemy address of the database.
         owner: name of this process; made up if not given.
@@ -53,7 +55,9 @@ class Inbox:
 
     def __init__(self, url: str, owner: Optional[str] = None) -> None:
         self.owner = owner or uuid.uuid4().hex
-        self._engine = engine_for(url)
+        # In the order they come: questions queue in the order in which they were written down.
+        self.database = Database(url, threads=1)
+        self._engine = self.database.engine
         self._added = 0
         _METADATA.create_all(self._engine)
 

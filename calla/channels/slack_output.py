@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Awaitable, Callable, Mapping, Optional
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -247,7 +247,7 @@ class SlackOutput(OutputChannel):
         words: the texts.
         handoff: tells the care channel.
         sent: messages that were out already, before a restart.
-        note: called with the number of messages out, after each.
+        note: awaited with the number of messages out, after each.
     """
 
     def __init__(
@@ -258,7 +258,7 @@ class SlackOutput(OutputChannel):
         handoff: Handoff,
         *,
         sent: int = 0,
-        note: Callable[[int], None] = lambda number: None,
+        note: Optional[Callable[[int], Awaitable[None]]] = None,
     ) -> None:
         self._question = question
         self._place = question.place
@@ -349,7 +349,8 @@ class SlackOutput(OutputChannel):
         if self._number <= self._skip:
             return
         await send()
-        self._note(self._number)
+        if self._note is not None:
+            await self._note(self._number)
 
     async def _send_held(self) -> None:
         """Send what was held back, in one message or as few as take it."""

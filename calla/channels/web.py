@@ -305,7 +305,7 @@ class WebInput(InputChannel):
         if match is None or value is None or match["name"] not in self._agent.domain.responses:
             raise RefusedError(400, "bad_request")
         if self._agent.records is not None:
-            self._agent.records.feedback(
+            await self._agent.records.feedback(
                 message=match.group(), response=match["name"], value=value, channel=NAME, conversation=session.sender
             )
         return {"ok": True}
@@ -314,12 +314,12 @@ class WebInput(InputChannel):
         """Forget the conversation everywhere and begin a new one."""
         try:
             async with self._agent.lock_store.lock(session.sender, wait_time_in_seconds=LOCK_WAIT):
-                self._agent.erase(session.sender)
+                await self._agent.erase(session.sender)
         except Exception as error:
             # Without the lock a message that is being answered might be stored after
             # the erasure; erasing without it is still better than not erasing.
             logger.error("Erasing under the lock failed: %s", type(error).__name__)
-            self._agent.erase(session.sender)
+            await self._agent.erase(session.sender)
         self._conversations.forget(session.sender)
         await _tell(self.sio, "erased", {}, room=session.sender, skip_sid=socket)
         new = self._sessions.mint()

@@ -10,7 +10,7 @@ from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
-from rasa.nlu.constants import FEATURIZER_CLASS_ALIAS, TOKENS_NAMES
+from rasa.nlu.constants import FEATURIZER_CLASS_ALIAS
 from rasa.nlu.featurizers.dense_featurizer.dense_featurizer import DenseFeaturizer
 from rasa.nlu.tokenizers.tokenizer import Tokenizer
 from rasa.shared.exceptions import InvalidConfigException
@@ -67,7 +67,7 @@ class SentenceEncoder(DenseFeaturizer, GraphComponent):
         return cls(config, execution_context.node_name)
 
     def process(self, messages: list[Message]) -> list[Message]:
-        """Add the sentence vector to each message that has tokens."""
+        """Add the sentence vector to each message that has text."""
         self._add(messages)
         return messages
 
@@ -77,7 +77,7 @@ class SentenceEncoder(DenseFeaturizer, GraphComponent):
         return training_data
 
     def _add(self, messages: list[Message]) -> None:
-        readable = [m for m in messages if m.get(TOKENS_NAMES[TEXT])]
+        readable = [m for m in messages if (m.get(TEXT) or "").strip()]
         vectors = self._encoder.encode_many([m.get(TEXT) for m in readable])
         for message, vector in zip(readable, vectors, strict=True):
             message.add_features(

@@ -39,73 +39,33 @@ from calla.catalogue import (
     fold,
 )
 from calla.nlu import questions
+from calla.nlu.danger import EVIDENCE, MAX_SENTENCES, Danger, detect
 from calla.nlu.encoder import sentence_vector
+from calla.nlu.judgement import FEATURES, Gate, Judgement, Judging
 from calla.nlu.language import Reading, is_other_language, reading_of
-from calla.nlu.topic_model import Scores
 from calla.nlu.topics import SCORER, TopicScorer
 
 PLAN = "plan"
 FINDINGS = "findings"
 CLARIFY_RESPONSE = "utter_did_you_mean"
-FEATURES = ("bias", "best log-odds", "margin", "cosine", "outside log-odds", "cosine less outside cosine")
 MAX_ANSWERS = 3
-MAX_CANDIDATES = 3
 # Stretches of a message looked at one by one; more would be a whole letter.
 MAX_PARTS = 8
 # Certainty from which a part needs no help from what was said before it.
 SURE = 0.7
 VERY_SURE = 0.95
-# Probability from which the learned detector believes in an emergency or a crisis.
-ACUTE_FROM = 0.5
-_ACUTE = frozenset({f"{REFERRAL}/emergency", f"{REFERRAL}/emotional_crisis"})
-# Sentences of an overlong message that the learned detector reads.
-MAX_SENTENCES = 20
+# Words from which a message is a story, and the certainty that a part of one needs.
+LONG = 25
+STORY_PART_FROM = 0.9
+# Words up to which a follow-up is only a fragment of a question.
+MAX_FRAGMENT = 5
 # What "they" are in a first message.
 DEFAULT_SUBJECT = "breast calcifications"
 # Turns of the visitor within which the same referral is given in its short form.
 SHORT_WITHIN_TURNS = 4
 # Small talk that stands beside a question and needs no answer of its own then.
 _PASSING = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "tell_me_more", "capabilities"})
-# Denials in the manner of NegEx (Chapman et al. 2001): learned models read past them.
-# They only raise the learned detector's bar, for the kinds of danger that can be denied;
-# the screen has its own rules of context, and "but" takes a denial back.
-_DENIAL = re.compile(
-    r"\b(?:(?:no|without|neither|never had(?: a)?|don't have(?: a| any)?) (?:\w+ )?"
-    r"(?:lump|mass|pain|discharge|symptom|problem|result|finding|abnormal|distortion|swelling|complaint|tablet|medic|"
-    r"prescription|pill|trouble|sign)\w*|not (?:on|taking) (?:any|\w+ or any)|not (?:pregnant|ill|sick|a patient)|"
-    r"all clear|negative|normal|nothing (?:found|suspicious|wrong)|scare is over|bi-?rads (?:1|2|one|two)|"
-    r"(?:results?|everything|all|it|kidneys) (?:was|were|is|are|came back) (?:fine|ok|okay|good|clear|benign))\b",
-    re.I,
-)
-_BUT = re.compile(r"\b(?:but|although|though|however|except|yet|still|until|not normal|abnormal)\b", re.I)
-# What nobody denies by the way: these keep the ordinary bar.
-_UNDENIABLE = frozenset({"emergency", "emotional_crisis", "refuse_or_delay_care"})
 _WORDS = re.compile(r"[\w'-]+")
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What the topic model makes of one text.
-
-    Attributes:
-        outcome: ``answer``, ``clarify`` or ``decline``.
-        label: best label that can be answered (full retrieval intent), or out of scope.
-        candidates: labels worth offering, best first.
-        certainty: 0 to 1, how sure the gate is of ``label``.
-        mass: probability of all labels together that owe a referral.
-        head: probability of the binary referral head.
-        danger: the most probable label that owes a referral.
-        part: whether the text is only a part of the message.
-    """
-
-    outcome: str
-    label: str
-    candidates: tuple[str, ...]
-    certainty: float
-    mass: float
-    head: float
-    danger: str
-    part: bool = False
 
 
 @dataclass
@@ -148,30 +108,32 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
             # evaluation/thresholds.py.
-            "certainty_weights": [-2.33, 1.29, -0.01, 1.72, -0.25, 1.2],
-            "inside_weights": [-1.8, 1.11, -0.24, 0.8, -0.69, 1.35],
+            "certainty_weights": [-2.86, 1.15, 0.04, 1.72, -0.31, 1.75],
+            "inside_weights": [-2.48, 0.74, -0.4, 0.89, -0.9, 2.08],
             # Certainty that each part needs before a message is cut into questions.
             "part_from": 0.35,
             # The same where the message as a whole is clear.
-            "sure_part_from": 0.6,
-            # A referral is owed where both the topics that owe one and the binary head
-            # reach these probabilities, for a whole message, ...
-            "referral_mass": 0.6,
-            "referral_head": 0.6,
-            # ... for a part of one (a part alone says less), ...
-            "part_referral_mass": 0.9,
-            "part_referral_head": 0.9,
-            # ... and for a whole message that denies a finding ("normal", "no lump").
-            "denied_referral_mass": 0.98,
-            "denied_referral_head": 0.98,
+            "sure_part_from": 0.5,
+            # Weights of the learned detector's evidence (calla/nlu/danger.py), fitted by
+            # evaluation/thresholds.py too.
+            "danger_weights": [0.84, 0.49, 3.37, 0.31, 0.16, 3.19, 0.17, -1.82],
+            # Probability from which the learned detector alone owes a referral, and from
+            # which it confirms a hint of the screen.
+            "referral_from": 0.75,
+            "hinted_referral_from": 0.05,
         }
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._certainty = np.array(config["certainty_weights"], dtype=float)
-        self._inside = np.array(config["inside_weights"], dtype=float)
+        self.gate = Gate(
+            np.array(config["certainty_weights"], dtype=float),
+            np.array(config["inside_weights"], dtype=float),
+            config["answer_from"],
+            config["inside_from"],
+        )
+        self._danger_weights = np.array(config["danger_weights"], dtype=float)
         self._catalogues = CatalogueReader()
-        self._catalogue = Catalogue({})
+        self._subject_words: frozenset[str] = frozenset()
 
     @classmethod
     def create(
@@ -189,27 +151,22 @@ class AnswerGate(GraphComponent, IntentClassifier):
         """Check the thresholds.
 
         Raises:
-            InvalidConfigException: if one is out of range or the weights are not six.
+            InvalidConfigException: if one is out of range or weights are missing.
         """
         for key in (
             "answer_from",
             "inside_from",
             "part_from",
             "sure_part_from",
-            "referral_mass",
-            "referral_head",
-            "part_referral_mass",
-            "part_referral_head",
-            "denied_referral_mass",
-            "denied_referral_head",
+            "referral_from",
+            "hinted_referral_from",
         ):
             if not 0 <= config.get(key, 0.5) <= 1:
                 raise InvalidConfigException(f"AnswerGate: {key} must be between 0 and 1.")
-        for key in ("certainty_weights", "inside_weights"):
-            if len(config.get(key, FEATURES)) != len(FEATURES):
-                raise InvalidConfigException(
-                    f"AnswerGate: {key} must be {len(FEATURES)} numbers: {', '.join(FEATURES)}."
-                )
+        weighed = {"certainty_weights": FEATURES, "inside_weights": FEATURES, "danger_weights": EVIDENCE}
+        for key, names in weighed.items():
+            if len(config.get(key, names)) != len(names):
+                raise InvalidConfigException(f"AnswerGate: {key} must be {len(names)} numbers: {', '.join(names)}.")
 
     # ------------------------------------------------------------------ the component
 
@@ -217,7 +174,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
         self, messages: list[Message], domain: Domain, tracker: Optional[DialogueStateTracker] = None
     ) -> list[Message]:
         """Leave the plan, the intent and Rasa's response selection on each message."""
-        catalogue = self._catalogue = self._catalogues.of(domain)
+        catalogue = self._catalogues.of(domain)
+        self._subject_words = catalogue.subject_words
         for message in messages:
             plan = self._plan(message, catalogue, tracker)
             message.set(PLAN, plan.__dict__, add_to_output=True)
@@ -262,9 +220,25 @@ class AnswerGate(GraphComponent, IntentClassifier):
         reading = reading_of(message)
         scorer: Optional[TopicScorer] = message.get(SCORER)
         last_topic = _last_topic(tracker, catalogue)
-        answered = self._answer(message, reading, scorer, catalogue, last_topic, tracker)
-        owed = {f["topic"]: f for f in message.get(FINDINGS) or []}
-        for found in answered.referrals:
+        findings = message.get(FINDINGS) or []
+        plan = self._fixed(reading, catalogue, last_topic, tracker)
+        if plan is None and scorer is None:
+            plan = Plan("decline", responses=["utter_out_of_scope"])
+        if plan is None and scorer is not None:
+            vector = sentence_vector(message)
+            judging = Judging(scorer, self.gate, catalogue, {} if vector is None else {reading.text: vector})
+            follow_up = self._follow_up(reading.text, judging.one(reading.text), judging, last_topic)
+            danger = self.danger(reading, judging, catalogue, follow_up)
+            hinted = danger.probability >= self._config["hinted_referral_from"]
+            findings = [f for f in findings if hinted or not f.get("hint")]
+            detected = danger.probability >= self._config["referral_from"]
+            judged = [follow_up] if follow_up else self._judge_message(reading, judging, catalogue)
+            plan = self._answer(reading, judged, catalogue, last_topic, tracker, may_refer=detected or bool(findings))
+            if detected and danger.topic is not None and danger.topic.referral_to:
+                plan.referrals.append({"topic": danger.topic.referral_to, "by": "detector"})
+        assert plan is not None
+        owed = {f["topic"]: f for f in findings}
+        for found in plan.referrals:
             owed.setdefault(found["topic"], found)
         referrals = [
             {
@@ -277,69 +251,77 @@ class AnswerGate(GraphComponent, IntentClassifier):
             if name in catalogue.referrals
         ]
         referrals.sort(key=lambda r: URGENCY.index(r["kind"]))
-        answered.referrals = _without_repetition(referrals)
-        if answered.referrals:
-            if answered.referrals[0]["kind"] in ("emergency", "crisis"):
+        plan.referrals = _without_repetition(referrals)
+        if plan.referrals:
+            if plan.referrals[0]["kind"] in ("emergency", "crisis"):
                 # Now is the time to act, not to read on.
-                answered.responses, answered.topic = [], None
-            elif answered.outcome != "answer":
+                plan.responses, plan.topic = [], None
+            elif plan.outcome != "answer":
                 # "Did you mean" or "I only know" after a referral would bury it.
-                answered.responses = []
-            answered.outcome = "referral"
-        return answered
+                plan.responses = []
+            plan.outcome = "referral"
+        return plan
 
-    def _answer(
+    def danger(
+        self, reading: Reading, judging: Judging, catalogue: Catalogue, follow_up: Optional[Judgement] = None
+    ) -> Danger:
+        """Ask the learned detector about a message.
+
+        A short follow-up says nothing by itself ("because of the change?"); then it is
+        asked about the completed question.
+        """
+        if follow_up is not None and len(_WORDS.findall(reading.text)) <= MAX_FRAGMENT:
+            return detect(reading.text, follow_up, [], catalogue, self._danger_weights)
+        whole = judging.one(reading.text)
+        sentences = reading.sentences()[:MAX_SENTENCES]
+        judged = judging.all(sentences) if len(sentences) > 1 else []
+        return detect(reading.text, whole, judged, catalogue, self._danger_weights)
+
+    def _fixed(
         self,
-        message: Message,
         reading: Reading,
-        scorer: Optional[TopicScorer],
         catalogue: Catalogue,
         last_topic: Optional[Topic],
         tracker: Optional[DialogueStateTracker],
-    ) -> Plan:
-        if reading.payload:
-            topic = catalogue.by_intent(reading.payload)
-            if topic:
-                return self._answer_topics([topic], catalogue, last_topic, tracker)
+    ) -> Optional[Plan]:
+        """Return the plan of a message that needs no understanding: a payload, a button, nothing at all."""
+        if reading.payload and (topic := catalogue.by_intent(reading.payload)):
+            return self._answer_topics([topic], catalogue, last_topic, tracker)
         if not re.search(r"\w", reading.text):
             return Plan("empty", responses=["utter_empty_message"])
-        pressed = catalogue.by_title(reading.text)
-        if pressed:
+        if pressed := catalogue.by_title(reading.text):
             return self._answer_topics([pressed], catalogue, last_topic, tracker)
         if fold(reading.text) == "something else":
             return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])
+        return None
+
+    def _answer(
+        self,
+        reading: Reading,
+        judged: list[Judgement],
+        catalogue: Catalogue,
+        last_topic: Optional[Topic],
+        tracker: Optional[DialogueStateTracker],
+        *,
+        may_refer: bool,
+    ) -> Plan:
+        """Plan the answer. Without ``may_refer`` the safety topics are no answer."""
         if reading.truncated:
-            return self._with_danger(Plan("too_long", responses=["utter_too_long"]), reading, scorer, catalogue)
-        if scorer is None:
-            return Plan("decline", responses=["utter_out_of_scope"])
+            return Plan("too_long", responses=["utter_too_long"])
         other_language = is_other_language(reading.text)
-        judged = self._judge_message(message, reading, scorer, catalogue, last_topic)
-        denied = is_denied(reading.text)
+        answers = [j for j in judged if j.outcome == "answer"]
         topics = [
-            topic
-            for j in judged
-            if j.outcome == "answer"
-            and (topic := catalogue.by_intent(j.label))
-            and not (
-                denied
-                and topic.group == REFERRAL
-                and _deniable(topic)
-                and j.mass < self._config["denied_referral_mass"]
-            )
+            topic for j in answers if (topic := catalogue.by_intent(j.label)) and (may_refer or topic.group != REFERRAL)
         ]
-        dangers = self._dangers(reading.text, judged, catalogue)
-        if topics and not (other_language and max(j.certainty for j in judged) < 0.8):
-            plan = self._answer_topics(topics, catalogue, last_topic, tracker)
-        elif other_language:
-            plan = Plan("other_language", responses=["utter_other_language"])
-        elif any(j.outcome == "clarify" for j in judged):
-            best = next(j for j in judged if j.outcome == "clarify")
-            candidates = [t.id for label in best.candidates if (t := catalogue.by_intent(label))]
-            plan = Plan("clarify", responses=[CLARIFY_RESPONSE], candidates=candidates)
-        else:
-            plan = Plan("decline", responses=["utter_out_of_scope"])
-        plan.referrals.extend(dangers)
-        return plan
+        if topics and not (other_language and max(j.certainty for j in answers) < 0.8):
+            return self._answer_topics(topics, catalogue, last_topic, tracker)
+        if other_language:
+            return Plan("other_language", responses=["utter_other_language"])
+        offered = next((j for j in judged if j.outcome == "clarify"), None) or next(iter(answers), None)
+        candidates = [t.id for label in offered.candidates if (t := catalogue.by_intent(label))] if offered else []
+        if candidates:
+            return Plan("clarify", responses=[CLARIFY_RESPONSE], candidates=candidates)
+        return Plan("decline", responses=["utter_out_of_scope"])
 
     def _answer_topics(
         self,
@@ -364,91 +346,81 @@ class AnswerGate(GraphComponent, IntentClassifier):
 
     # ------------------------------------------------------------------ the judgement
 
-    def judge(self, scores: Scores, labels: list[str]) -> list[Judgement]:
-        """Judge scored texts one by one.
-
-        Args:
-            scores: the scores, a row per text.
-            labels: the labels of their columns.
-
-        Returns:
-            a judgement per text.
-        """
-        owing = self._owing(labels)
-        acute = np.array([label in _ACUTE for label in labels])
-        outside = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
-        judged = []
-        for p, similarity, head in zip(*scores, strict=True):
-            features, order = gate_features(p, similarity, outside)
-            best = int(order[0])
-            certainty = _logistic(features @ self._certainty)
-            candidates = tuple(
-                labels[i] for i in order[: MAX_CANDIDATES + 3] if p[i] > 0.02 and labels[i].startswith(f"{FAQ}/")
-            )[:MAX_CANDIDATES]
-            if _logistic(features @ self._inside) < self._config["inside_from"]:
-                outcome = "decline"
-            elif certainty >= self._config["answer_from"]:
-                outcome = "answer"
-            else:
-                outcome = "clarify" if candidates else "decline"
-            # Emergency and crisis end the conversation, so a small share does not suggest them.
-            p_owing = np.where(owing & ~(acute & (p < ACUTE_FROM)), p, 0.0)
-            danger = labels[int(np.argmax(p_owing))] if owing.any() else ""
-            judged.append(
-                Judgement(outcome, labels[best], candidates, certainty, float(p_owing.sum()), float(head), danger)
-            )
-        return judged
-
-    def _owing(self, labels: list[str]) -> np.ndarray:
-        """Return which labels are answered with a referral first: ``[labels]``, boolean."""
-        topics = (self._catalogue.by_intent(label) for label in labels)
-        return np.array([topic is not None and topic.referral == "always" for topic in topics])
-
-    def _judge_message(
-        self, message: Message, reading: Reading, scorer: TopicScorer, catalogue: Catalogue, last_topic: Optional[Topic]
-    ) -> list[Judgement]:
-        """Judge a message: as a follow-up, question by question, or whole."""
-        whole = scorer.score([reading.text], sentence_vector(message))
-        judged = self.judge(whole, scorer.labels)[0]
-        follow_up = self._follow_up(reading.text, judged, scorer, last_topic)
-        if follow_up:
-            return [follow_up]
-        spoken = not re.search(r"[.?!;\n]", reading.text)
-        parts = [part for sentence in reading.sentences() for part in questions.cut(sentence, run_on=spoken)]
+    def _judge_message(self, reading: Reading, judging: Judging, catalogue: Catalogue) -> list[Judgement]:
+        """Judge a message question by question, or whole."""
+        judged = judging.one(reading.text)
+        parts: list[questions.Part] = []
+        lines = [line.strip() for line in reading.text.split("\n")[1:]]
+        marked = "?" in reading.text
+        for sentence in reading.sentences():
+            # Spoken sentences run on without any mark.
+            found = questions.cut(sentence, run_on=not re.search(r"[.?!;:,]", sentence[:-1]))
+            if found and any(line.startswith(sentence) for line in lines):
+                found[0] = replace(found[0], strong=True)
+            if marked and not sentence.endswith("?"):
+                # Where questions carry their mark, a longer sentence without one tells a story.
+                found = [part if questions.requests(part.text) else replace(part, asks=False) for part in found]
+            parts.extend(found)
         if len(parts) < 2:
             return [judged]
-        return self._judge_parts(parts[:MAX_PARTS], judged, scorer, catalogue)
+        return self._judge_parts(parts[:MAX_PARTS], judged, judging, catalogue)
 
     def _judge_parts(
         self,
         parts: list[questions.Part],
         judged_whole: Judgement,
-        scorer: TopicScorer,
+        judging: Judging,
         catalogue: Catalogue,
     ) -> list[Judgement]:
         """Answer each question of a message, but never cut one question in two."""
-        judged = self.judge(scorer.score([part.text for part in parts]), scorer.labels)
+        judged = judging.all([part.text for part in parts])
         asking = [i for i, part in enumerate(parts) if part.asks]
         # A message that is clear as a whole is cut only for parts that are clear too.
         needed = self._config["part_from"] if judged_whole.certainty < SURE else self._config["sure_part_from"]
+        length = sum(len(_WORDS.findall(part.text)) for part in parts)
+        if length > LONG and judged_whole.certainty > VERY_SURE:
+            # A story with one clear question: what it mentions by the way is no question.
+            needed = STORY_PART_FROM
         chosen: dict[str, Judgement] = {}
         previous: Optional[Topic] = None
         for i, part in enumerate(parts):
-            judgement = self._resolved(part.text, judged[i], previous, scorer)
+            judgement = self._resolved(part.text, judged[i], previous, judging)
             topic = catalogue.by_intent(judgement.label)
             if topic is None or topic.group == REFERRAL or judgement.outcome == "decline":
                 continue
+            own = judgement.label == judged_whole.label
+            if topic.referral == "always" and not own and judgement.certainty < VERY_SURE:
+                # A stray clause is no reason to speak of biopsies; danger is found elsewhere.
+                continue
             previous = topic if topic.group == FAQ else previous
             beside_mark = part.strong or any(p.strong for p in parts[i + 1 : i + 2])
-            named = judgement.certainty > VERY_SURE and (beside_mark or judgement.label == judged_whole.label)
+            # "Calcium in breasts common or rare, is it a kind of cancer": beside a clear
+            # question in the same sentence, a clear clause is one too.
+            beside_question = any(
+                0 <= n < len(parts)
+                and parts[n].asks
+                and parts[n].sentence == part.sentence
+                and judged[n].certainty > SURE
+                and judged[n].label != judgement.label
+                for n in (i - 1, i + 1)
+            )
+            named = judgement.certainty > VERY_SURE and (beside_mark or beside_question or own)
             wanted = part.asks or not asking or named
-            if wanted and topic.id not in _PASSING and judgement.certainty >= needed:
+            # "Can you help me?" is a way to begin, "what sort of thing may one ask?" is not.
+            asked = topic.id == "capabilities" and part.asks and len(_WORDS.findall(part.text)) > 4
+            passing = topic.id in _PASSING and not asked
+            if wanted and not passing and judgement.certainty >= needed:
                 chosen.setdefault(judgement.label, replace(judgement, part=True))
         judged = [replace(j, part=True) for j in judged]
         remarks = [replace(j, outcome="ignore", candidates=()) for j in [judged_whole, *judged]]
         marked = any(part.strong for part in parts)
+        sure = all(judgement.certainty > VERY_SURE for judgement in chosen.values())
         if len(chosen) >= 2 and not (
-            not marked and len(asking) < 2 and judged_whole.certainty > 0.8 and judged_whole.label in chosen
+            not marked
+            and not sure
+            and len(asking) < 2
+            and judged_whole.certainty > 0.8
+            and judged_whole.label in chosen
         ):
             return [replace(j, outcome="answer") for j in list(chosen.values())[:MAX_ANSWERS]] + remarks
         if len(asking) == 1 and chosen:
@@ -459,22 +431,22 @@ class AnswerGate(GraphComponent, IntentClassifier):
             return [only if finding or only.certainty > judged_whole.certainty else judged_whole, *remarks]
         return [judged_whole, *remarks]
 
-    def _resolved(self, text: str, judgement: Judgement, previous: Optional[Topic], scorer: TopicScorer) -> Judgement:
+    def _resolved(self, text: str, judgement: Judgement, previous: Optional[Topic], judging: Judging) -> Judgement:
         """Judge a part again with what its "it" stands for, or what it leaves out."""
         pronoun = questions.has_pronoun(text)
-        # "Which foods have it?" is clear only with what "it" is; "how do they find it"
-        # is clear enough.
-        limit = VERY_SURE if previous and questions.has_it(text) else SURE
-        if judgement.certainty >= limit or not (pronoun or previous):
+        # "Which foods have it?" is clear only with what "it" is, "why bad?" only with what is.
+        bare = judgement.label.endswith("/tell_me_more")
+        limit = VERY_SURE if previous and pronoun else SURE
+        if not (pronoun or previous) or (judgement.certainty >= limit and not (bare and previous)):
             return judgement
         subject = (previous.subject if previous else "") or DEFAULT_SUBJECT
-        resolved = self.judge(scorer.score([questions.put_subject(text, subject)]), scorer.labels)[0]
+        resolved = judging.one(questions.put_subject(text, subject))
         return resolved if resolved.certainty >= min(SURE, judgement.certainty) else judgement
 
     # ------------------------------------------------------------------- follow-ups
 
     def _follow_up(
-        self, text: str, whole: Judgement, scorer: TopicScorer, last_topic: Optional[Topic]
+        self, text: str, whole: Judgement, judging: Judging, last_topic: Optional[Topic]
     ) -> Optional[Judgement]:
         """Understand a short message in the light of the last answer.
 
@@ -488,10 +460,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
         corrected = questions.correction(text)
         leads = questions.leads_on(text)
         pronoun = questions.has_pronoun(text)
+        names = bool(self._subject_words.intersection(word.casefold() for word in words))
         if corrected is None:
             if len(words) > (9 if leads or pronoun else 4):
                 return None
-            if not leads and not pronoun and whole.certainty > 0.8:
+            if not leads and not pronoun and whole.certainty > 0.8 and (names or len(words) > 3):
                 return None
             small_talk = whole.label.startswith(f"{CHAT}/") and whole.label != f"{CHAT}/privacy"
             if small_talk and whole.certainty > 0.5:
@@ -499,106 +472,24 @@ class AnswerGate(GraphComponent, IntentClassifier):
         subject = last_topic.subject or last_topic.title
         core = corrected or questions.without_lead(text) or text
         # "Does it hurt?" and "which foods?" mean nothing by themselves.
-        elliptic = pronoun or (corrected is None and len(words) <= 4 and questions.asks(text))
+        elliptic = pronoun or (corrected is None and len(words) <= 4 and not names and questions.asks(text))
         variants = [] if elliptic else [core]
         if corrected is not None or (leads and not elliptic and len(words) <= 5):
             variants.append(questions.in_aspect(last_topic.aspect, core))
         if corrected is None:
             variants.append(questions.put_subject(core, subject))
+        scorer = judging.scorer
         scores = scorer.score(variants)
         if last_topic.intent in scorer.labels:
             # Nobody asks the same again with "and ...?"; what is left of it keeps its
             # share, so that the certainty falls where nothing else fits.
-            scores.probabilities[:, scorer.labels.index(last_topic.intent)] *= 0.2
-        best = max(self.judge(scores, scorer.labels), key=lambda j: j.certainty)
+            scores.probabilities[:, scorer.labels.index(last_topic.intent)] *= 0.05 if leads else 0.2
+        best = max(judging.of(scores), key=lambda j: j.certainty)
         if best.outcome == "decline":
             return None
         if best.certainty < whole.certainty - 0.3:
             return None
         return best
-
-    # ---------------------------------------------------------------------- danger
-
-    def _dangers(self, text: str, judged: list[Judgement], catalogue: Catalogue) -> list[dict[str, str]]:
-        """Referrals owed because the learned detector says so."""
-        found = {}
-        denied = is_denied(text)
-        for judgement in judged:
-            topic = catalogue.by_intent(judgement.danger)
-            scope = "part_" if judgement.part else ""
-            if denied and topic and _deniable(topic):
-                if judgement.part:
-                    continue
-                scope = "denied_"
-            if (
-                judgement.mass >= self._config[f"{scope}referral_mass"]
-                and judgement.head >= self._config[f"{scope}referral_head"]
-            ):
-                own = catalogue.by_intent(judgement.label)
-                if own and own.referral == "always":
-                    topic = own
-                if topic and topic.referral_to:
-                    found[topic.referral_to] = {"topic": topic.referral_to, "by": "detector"}
-        return list(found.values())
-
-    def _with_danger(self, plan: Plan, reading: Reading, scorer: Optional[TopicScorer], catalogue: Catalogue) -> Plan:
-        if scorer is not None:
-            sentences = self.judge(scorer.score(reading.sentences()[:MAX_SENTENCES]), scorer.labels)
-            plan.referrals.extend(self._dangers(reading.text, [replace(j, part=True) for j in sentences], catalogue))
-        return plan
-
-
-def is_denied(text: str) -> bool:
-    """Say whether a message denies a finding ("normal", "no lump") without taking it back."""
-    return bool(_DENIAL.search(text)) and not _BUT.search(text)
-
-
-def _deniable(topic: Topic) -> bool:
-    return topic.referral == "always" and topic.id not in _UNDENIABLE
-
-
-def gate_features(
-    probabilities: np.ndarray, similarities: np.ndarray, outside: Optional[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compute what the gate weighs.
-
-    Args:
-        probabilities: ``[labels]``, one row of ``Scores.probabilities``.
-        similarities: ``[labels]``, one row of ``Scores.similarities``.
-        outside: index of the out-of-scope label, ``None`` if there is none.
-
-    Returns:
-        the features (``FEATURES``) and the indices of the labels inside the field, most
-        probable first.
-    """
-    inside = probabilities.copy()
-    p_outside, cosine_outside = 0.0, 0.0
-    if outside is not None:
-        p_outside, cosine_outside = float(probabilities[outside]), float(similarities[outside])
-        inside[outside] = -1
-    order = np.argsort(-inside)
-    best, second = order[0], order[1]
-    nearest = max(float(c) for i, c in enumerate(similarities) if i != outside)
-    features = np.array(
-        [
-            1.0,
-            _log_odds(inside[best]),
-            inside[best] - inside[second],
-            similarities[best],
-            _log_odds(p_outside),
-            nearest - cosine_outside,
-        ]
-    )
-    return features, order
-
-
-def _logistic(x: float) -> float:
-    return float(1 / (1 + np.exp(-x)))
-
-
-def _log_odds(p: float) -> float:
-    p = min(max(float(p), 1e-4), 1 - 1e-4)
-    return float(np.log(p / (1 - p)))
 
 
 def _last_topic(tracker: Optional[DialogueStateTracker], catalogue: Catalogue) -> Optional[Topic]:

@@ -17,6 +17,7 @@ from rasa.nlu.constants import TOKENS_NAMES
 from rasa.nlu.tokenizers.tokenizer import Token, Tokenizer
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -139,6 +140,14 @@ class LanguageReader(Tokenizer):
             message.set(TEXT, reading.text)
             message.set(TOKENS_NAMES[TEXT], self._tokens(reading.doc))
         return messages
+
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        """Leave the training examples as they are.
+
+        Nothing is trained on tokens, and Rasa would spend more than half of the training
+        time on fingerprints of them.
+        """
+        return training_data
 
     def tokenize(self, message: Message, attribute: str) -> list[Token]:
         """Return the tokens of a training example's attribute."""

@@ -15,7 +15,8 @@ _ASKING = (
     r"hows|is|are|isn't|aren't|was|were|do|does|did|don't|doesn't|"
     r"can|can't|could|couldn't|should|shouldn't|shall|will|would|has|have|had|may|might|must|am|any|"
     r"tell me|explain|give me|show me|please tell|please explain|i(?:'d| would) like to know|i want to know|"
-    r"i need to know|i wanna know|i(?:'m| am) wondering|i wonder|wondering|whether|if i (?:can|should|could))"
+    r"i need to know|i wanna know|i(?:'m| am) wondering|i wonder|wondering|whether|"
+    r"if i (?:can|should|could)|if (?:so|not|yes|no)|what about|how about)"
 )
 _STARTS_ASKING = re.compile(
     r"^(?:(?:hi|hey|hello|so|ok|okay|well|um|uh|erm|and|also|plus|but|then|or|please|pls|now|just|sorry|good morning|"
@@ -35,7 +36,9 @@ _ASKS_AFTER_MARK = re.compile(rf"(?:[:,]\s*(?:and\s+|so\s+)?|\b(?:so|then)\s+){_
 # whatever follows it, a weak one only a clause that starts to ask.
 _STRONG = (
     r"(?:\?+|;|\n|\s\+\s|\.\.+\s)\s*(?:and\s+|also\s+|plus\s+)?"
-    r"|[,.]?\s+(?:and also|but also|also|plus|and then|as well as|and secondly|secondly|another thing)[\s,:]+"
+    r"|[,.]?\s+(?:and also|but also|also|plus|and then|and after that|oh and|as well as|and secondly|secondly|"
+    r"another thing|(?:and )?(?:the )?(?:second|third|next|other|last) (?:question|thing)(?: is)?|"
+    r"(?:and )?(?:number|question) (?:two|three|2|3))[\s,:]+"
 )
 _WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then)\s+|\s+-\s+)(?={_ASKING}\b)"
 # Spoken messages have no marks at all: there only a question word begins a question,
@@ -88,6 +91,14 @@ _NEEDS_QUESTION_WORD = frozenset(
     ]
 )
 _CUT = re.compile(rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})|(?P<run_on>{_RUN_ON})", re.I)
+# "1) ...", "- ...", "first question ..." at the beginning.
+_LIST_MARK = re.compile(
+    r"^\s*(?:(?:\d+[.):]|[-*•])\s*|(?:(?:so|and|my) )?(?:first|number one|number 1|question one)"
+    r"(?: question| thing)?(?: is)?[\s,:]+)",
+    re.I,
+)
+# Words up to which a question without its mark is still taken for one.
+_BRIEF = 8
 _PRONOUN = re.compile(r"\b(?:it's|its|it|they|them|these|those|this|that|that one|this one|theirs|their)\b", re.I)
 _LEADING = re.compile(
     r"^(?:and|or|but|so|ok|okay|also|then|what about|how about|what of|and what about|and how about|same for|"
@@ -124,11 +135,19 @@ ASPECT_QUESTIONS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a message that may be a question of its own."""
+    """A stretch of a message that may be a question of its own.
+
+    Attributes:
+        text: its words.
+        asks: whether it is phrased as a question.
+        strong: whether the boundary before it separates questions by itself.
+        sentence: the sentence it was cut from.
+    """
 
     text: str
     asks: bool
     strong: bool = False
+    sentence: str = ""
 
 
 def asks(text: str) -> bool:
@@ -141,6 +160,11 @@ def asks(text: str) -> bool:
     )
 
 
+def requests(text: str) -> bool:
+    """Say whether a text asks although it has no question mark: in so many words, or briefly."""
+    return bool(_ASKS_INSIDE.search(text)) or (len(text.split()) <= _BRIEF and asks(text))
+
+
 def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
     """Cut a sentence at every place where a second question could begin.
 
@@ -150,9 +174,9 @@ def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
             messages.
 
     Returns:
-        the parts in order; a sentence without such a place is one part. ``strong`` says
-        that the boundary before a part separates questions by itself.
+        the parts in order; a sentence without such a place is one part.
     """
+    sentence = _LIST_MARK.sub("", sentence)
     parts: list[Part] = []
     start, strong = 0, False
     for match in _CUT.finditer(sentence):
@@ -161,11 +185,11 @@ def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
         piece = sentence[start : match.start() + (match.group().startswith("?") and 1)].strip()
         words = len(re.findall(r"\w+", piece))
         if words >= 3 or (words == 2 and not match.group("run_on")):
-            parts.append(Part(piece, asks(piece), strong))
+            parts.append(Part(piece, asks(piece), strong, sentence))
             start, strong = match.end(), bool(match.group("strong"))
     rest = sentence[start:].strip()
     if re.search(r"\w", rest):
-        parts.append(Part(rest, asks(rest), strong))
+        parts.append(Part(rest, asks(rest), strong, sentence))
     return parts
 
 

@@ -18,7 +18,7 @@ from calla.safety.screen import load_screen
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
 class SafetyScreen(GraphComponent, IntentClassifier):
-    """Leaves what the screen found on each message: ``{"topic", "by", "rule"}`` each."""
+    """Leaves what the screen found on each message: ``{"topic", "by", "rule", "hint"}`` each."""
 
     def __init__(self) -> None:
         self._screen = load_screen()
@@ -41,7 +41,7 @@ class SafetyScreen(GraphComponent, IntentClassifier):
             findings = self._screen.find(raw if raw is not None else message.get(TEXT) or "")
             message.set(
                 FINDINGS,
-                [{"topic": f.topic, "by": "screen", "rule": f.rule} for f in findings],
+                [{"topic": f.topic, "by": "screen", "rule": f.rule, "hint": f.hint} for f in findings],
                 add_to_output=True,
             )
         return messages

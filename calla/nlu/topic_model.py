@@ -14,6 +14,8 @@ from sklearn.preprocessing import normalize
 
 # More iterations cost time and change nothing on unseen questions (docs/evaluation.md).
 MAX_ITERATIONS = 60
+# Inverse regularisation of the regression over words.
+WORDING_STRENGTH = 10.0
 
 
 class Scores(NamedTuple):
@@ -24,13 +26,13 @@ class Scores(NamedTuple):
             ``TopicModel.labels`` (alphabetical).
         similarities: ``[texts, labels]``; cosine to the nearest known question of each
             label, from -1 to 1.
-        referral: ``[texts]``; probability that the text needs a referral first, from
-            the binary head.
+        wording: ``[texts]``; probability that the text owes a referral, judged by its
+            words alone.
     """
 
     probabilities: np.ndarray
     similarities: np.ndarray
-    referral: np.ndarray
+    wording: np.ndarray
 
 
 class TopicModel:
@@ -41,6 +43,10 @@ class TopicModel:
     Deerwester et al. 1990): one small dense regression trains and scores many times
     faster than one over 11,000 sparse columns, at the same accuracy
     (``docs/evaluation.md``).
+
+    Beside it a second regression over words and pairs of words learns which questions
+    owe a referral. It knows little, but other things than the sentence vector: for the
+    safety detector two witnesses are better than one.
 
     Args:
         seed: seed of the SVD and the regressions.
@@ -56,9 +62,8 @@ class TopicModel:
         )
         self._condense = TruncatedSVD(spelling_dimensions, n_iter=3, random_state=seed)
         self._topics = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS, random_state=seed)
-        self._referral = LogisticRegression(
-            C=strength, max_iter=MAX_ITERATIONS, class_weight="balanced", random_state=seed
-        )
+        self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, dtype=np.float32)
+        self._wording = LogisticRegression(C=WORDING_STRENGTH, max_iter=200, class_weight="balanced", random_state=seed)
         self.labels: list[str] = []
         self._known = np.zeros((0, 0), dtype=np.float32)
         self._known_starts = np.zeros(0, dtype=np.int64)
@@ -85,7 +90,7 @@ class TopicModel:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._topics.fit(features, labels)
-            self._referral.fit(features, [owes_referral[i] for i in order])
+            self._wording.fit(self._words.fit_transform(texts), [owes_referral[i] for i in order])
         self.labels = list(self._topics.classes_)
         self._known = vectors
         self._known_starts = np.searchsorted(np.array(labels), np.array(self.labels))
@@ -109,5 +114,5 @@ class TopicModel:
         features = self._features(texts, vectors)
         probabilities = self._topics.predict_proba(features)
         similarities = np.maximum.reduceat(vectors @ self._known.T, self._known_starts, axis=1)
-        referral = self._referral.predict_proba(features)[:, 1]
-        return Scores(probabilities, similarities, referral)
+        wording = self._wording.predict_proba(self._words.transform(texts))[:, 1]
+        return Scores(probabilities, similarities, wording)

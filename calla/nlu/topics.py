@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import joblib
 import numpy as np
@@ -35,6 +35,16 @@ class TopicScorer:
         self._model = model
         self._encoder = load_encoder(DEFAULT_ARTEFACT)
         self.labels = model.labels
+        self._owing: tuple[Optional[Catalogue], np.ndarray] = (None, np.zeros(0, dtype=bool))
+
+    def owing(self, catalogue: Catalogue) -> np.ndarray:
+        """Return which labels are answered with a referral first: ``[labels]``, boolean."""
+        known, owing = self._owing
+        if known is not catalogue:
+            topics = (catalogue.by_intent(label) for label in self.labels)
+            owing = np.array([topic is not None and topic.referral == "always" for topic in topics])
+            self._owing = (catalogue, owing)
+        return owing
 
     def score(self, texts: list[str], first_vector: np.ndarray | None = None) -> Scores:
         """Score texts; the vector of the first one may be given, so it is encoded once."""

@@ -38,11 +38,13 @@ class Finding:
         topic: name of the referral.
         kind: emergency, crisis, urgent, planned or prescriber.
         rule: id of the entry of the vocabulary; never any text of the message.
+        hint: whether it counts only if the learned detector is in doubt too.
     """
 
     topic: str
     kind: str
     rule: str
+    hint: bool = False
 
 
 class Screen:
@@ -101,14 +103,15 @@ class Screen:
             found = self._find(text)
         except Exception:
             logger.exception("The safety screen failed on a message; it is referred.")
-            found = {"interpret_my_results": FAILED}
-        return [Finding(topic, KINDS[topic], rule) for topic, rule in sorted(found.items(), key=lambda i: _RANK[i[0]])]
+            found = {"interpret_my_results": (FAILED, False)}
+        ordered = sorted(found.items(), key=lambda item: _RANK[item[0]])
+        return [Finding(topic, KINDS[topic], rule, hint) for topic, (rule, hint) in ordered]
 
-    def _find(self, text: str) -> dict[str, str]:
+    def _find(self, text: str) -> dict[str, tuple[str, bool]]:
         speller = self._vocabulary.speller
         folded = fold(text, self._vocabulary.emoji)
         plain = tokens_of(folded)
-        found: dict[str, str] = {}
+        found: dict[str, tuple[str, bool]] = {}
         seen: set[str] = set()
         self._match(speller.rewrite(plain), found, seen)
         guessed = speller.second_reading(folded)
@@ -127,12 +130,13 @@ class Screen:
             self._masks[word] = mask
         return mask
 
-    def _match(self, tokens: list[str], found: dict[str, str], seen: set[str]) -> None:
+    def _match(self, tokens: list[str], found: dict[str, tuple[str, bool]], seen: set[str]) -> None:
         """Add to ``found`` what the tokens of a whole message say.
 
         Args:
             tokens: words and marks.
-            found: topic to id of the entry; topics already in it are not looked for.
+            found: topic to id of the entry and whether it is a hint; a topic already in
+                it is not looked for, except that a hint gives way to more than a hint.
             seen: sentences of an earlier reading, which need no second look.
         """
         whole = ""
@@ -154,7 +158,9 @@ class Screen:
                 bit = leaders & -leaders
                 leaders ^= bit
                 for need, first, pattern, entry in self._leading[bit]:
-                    if need & mask != need or entry.topic in found:
+                    if need & mask != need:
+                        continue
+                    if entry.topic in found and (entry.hint or not found[entry.topic][1]):
                         continue
                     if not self._stands(pattern, first, entry, sentence):
                         continue
@@ -164,7 +170,7 @@ class Screen:
                             continue
                         if not all(vocabulary.list_regexes[n].search(whole) for n in entry.needs):
                             continue
-                    found[entry.topic] = entry.id
+                    found[entry.topic] = (entry.id, entry.hint)
 
     def _stands(self, pattern: Pattern, first: int, entry: Entry, sentence: _Sentence) -> bool:
         """Say whether the pattern matches somewhere and its context leaves it standing."""

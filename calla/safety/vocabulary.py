@@ -54,6 +54,7 @@ _ENTRY_KEYS = frozenset(
         "despite",
         "except",
         "negatable",
+        "hint",
         "why",
         "source",
     }
@@ -106,6 +107,9 @@ class Entry:
         exceptions: patterns; their words are not read by this entry ("a lump of
             chocolate"), so that a finding beside them is still found.
         negatable: whether "no ..." takes the finding away.
+        hint: whether a match is only a hint: words that owe a referral more often than
+            not, but that everyday stories hold too. A hint needs the learned detector
+            to be in doubt; other matches need nobody.
     """
 
     id: str
@@ -119,6 +123,7 @@ class Entry:
     despite: tuple[str, ...] = ()
     exceptions: tuple[Pattern, ...] = ()
     negatable: bool = True
+    hint: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,9 +185,10 @@ def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
         raise VocabularyError(f"{where}: an id is lower-case letters, digits and underscores")
     if data["topic"] not in KINDS:
         raise VocabularyError(f"{where}: unknown topic {data['topic']!r}. Allowed topics: {', '.join(KINDS)}")
-    negatable = data.get("negatable", "yes")
-    if negatable not in ("yes", "no"):
-        raise VocabularyError(f"{where}: 'negatable' is yes or no")
+    negatable, hint = data.get("negatable", "yes"), data.get("hint", "no")
+    for key, value in (("negatable", negatable), ("hint", hint)):
+        if value not in ("yes", "no"):
+            raise VocabularyError(f"{where}: {key!r} is yes or no")
     for key in ("needs", "unless", "unless_clause", "unless_message", "despite"):
         for name in _strings(where, data.get(key, [])):
             if name not in lists:
@@ -210,6 +216,7 @@ def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
         despite=tuple(_strings(where, data.get("despite", []))),
         exceptions=exceptions,
         negatable=negatable == "yes",
+        hint=hint == "yes",
     )
 
 

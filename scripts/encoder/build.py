@@ -37,7 +37,8 @@ from tokenizers import Tokenizer
 from transformers import BertModel
 
 BASE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-MAX_TOKENS = 96
+# A message of about 140 words; the sentences of longer ones are encoded one by one too.
+MAX_TOKENS = 192
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACT = ROOT / "artefacts" / "encoder"
 
@@ -88,6 +89,21 @@ def batch_of(tokenizer: Tokenizer, texts: list[str]) -> tuple[torch.Tensor, torc
     ids = torch.tensor([e.ids for e in encodings])
     mask = torch.tensor([e.attention_mask for e in encodings])
     return ids, mask
+
+
+def encode_sorted(model: PooledEncoder, tokenizer: Tokenizer, texts: list[str], chunk: int = 22) -> torch.Tensor:
+    """Encode texts in chunks of similar length, which saves most of the padding.
+
+    Returns:
+        vectors ``[texts, 384]``, in the order of ``texts``.
+    """
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    vectors = []
+    for start in range(0, len(order), chunk):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = model(*batch_of(tokenizer, [texts[i] for i in order[start : start + chunk]]))
+        vectors.append(found.float())
+    return torch.cat(vectors)[torch.tensor(order).argsort()]
 
 
 def augment(text: str, rng: random.Random) -> str:
@@ -157,7 +173,7 @@ def fine_tune(
             for text in rng.sample(examples[intent], min(per_intent, len(examples[intent]))):
                 texts.append(augment(text, rng))
                 labels.append(label)
-        vectors = model(*batch_of(tokenizer, texts))
+        vectors = encode_sorted(model, tokenizer, texts)
         target = torch.tensor(labels)
         scores = vectors @ vectors.T / temperature
         itself = torch.eye(len(texts), dtype=torch.bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -13,9 +12,9 @@ from visitor import Site, Visitor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "channels"))
 
-from web_server import RealServer, free_port
+from web_server import RealServer
 
-from calla.settings import ROOT
+from tests.running import free_port
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -39,9 +38,8 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, sites: tuple[Site, Site]) -> Iterator[RealServer]:
+def server(model: None, tmp_path_factory: pytest.TempPathFactory, sites: tuple[Site, Site]) -> Iterator[RealServer]:
     """The real server with the model of the present state."""
-    subprocess.run([sys.executable, "-m", "calla.train"], cwd=ROOT, check=True, capture_output=True)
     running = RealServer(
         tmp_path_factory.mktemp("data"),
         CALLA_ALLOWED_ORIGINS=sites[0].url,

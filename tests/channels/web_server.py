@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,87 +16,17 @@ from sanic import Sanic
 from sanic.touchup.service import TouchUp
 
 from calla.channels.web import WebInput
-from calla.settings import ROOT, Settings
+from calla.settings import Settings
+from tests.running import ServerProcess, free_port
 
-# Seconds a server may take from start to its first answer on a busy machine.
-START = 240
 SECRET = "a secret for tests, long enough to sign with"
 
 
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class RealServer:
-    """``python -m calla.server`` with its own data folder.
-
-    Args:
-        folder: data folder; the same folder again is the same conversations.
-        port: port to listen on.
-        environment: settings beside port, folder and secret.
-    """
+class RealServer(ServerProcess):
+    """The real server with the secret of these tests (arguments as for ``ServerProcess``)."""
 
     def __init__(self, folder: Path, port: Optional[int] = None, **environment: str) -> None:
-        self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "server.log"
-        self._environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("CALLA_", "SLACK_"))},
-            "CALLA_PORT": str(self.port),
-            "CALLA_DATA_FOLDER": str(folder),
-            "CALLA_SECRET": SECRET,
-            **environment,
-        }
-        self._process: Optional[subprocess.Popen[bytes]] = None
-
-    def start(self) -> RealServer:
-        """Start and wait until it answers.
-
-        Raises:
-            RuntimeError: if it stops or does not answer in time.
-        """
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "calla.server"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
-            )
-        until = time.monotonic() + START
-        while time.monotonic() < until:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"The server stopped: {self.log.read_text()[-2000:]}")
-            try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=2) as answer:
-                    if answer.status == 200:
-                        return self
-            except OSError:
-                time.sleep(0.3)
-        raise RuntimeError("The server did not become ready.")
-
-    @property
-    def resident(self) -> int:
-        """Resident memory in bytes."""
-        assert self._process is not None
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-
-    def kill(self) -> None:
-        """End the process at once, as a crash would."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End the process in order."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(how)
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        super().__init__(folder, port, **{"CALLA_SECRET": SECRET, "CALLA_API_TOKEN": "", **environment})
 
 
 class ScriptedAgent:
@@ -134,7 +57,7 @@ class ScriptedAgent:
         )
         self.nlg = SimpleNamespace(render=self.render)
         self.tracker_store = SimpleNamespace(retrieve_full_tracker=self._tracker)
-        self.records = SimpleNamespace(feedback=lambda **row: self.thumbs.append(row))
+        self.records = SimpleNamespace(feedback=self._feedback)
 
     def is_ready(self) -> bool:
         """Say that a model is there."""
@@ -176,7 +99,10 @@ class ScriptedAgent:
             stored = {"metadata": rendered["metadata"], "utter_action": name}
             events.append(BotUttered(rendered["text"], {"buttons": rendered["buttons"]}, stored))
 
-    def erase(self, sender: str) -> None:
+    async def _feedback(self, **row: Any) -> None:
+        self.thumbs.append(row)
+
+    async def erase(self, sender: str) -> None:
         """Forget a conversation."""
         self.erased.append(sender)
         self.events.pop(sender, None)

@@ -8,15 +8,15 @@ import urllib.request
 
 import pytest
 
-from tests.conftest import TOKEN, Server
+from tests.running import API_TOKEN, ServerProcess
 
 
-def texts(server: Server, message: str, sender: str | None = None) -> str:
+def texts(server: ServerProcess, message: str, sender: str | None = None) -> str:
     """Return everything said in answer to a message."""
     return "\n".join(reply.get("text", "") for reply in server.ask(message, sender))
 
 
-def test_answer_shows_label_source_and_related_topics(server: Server) -> None:
+def test_answer_shows_label_source_and_related_topics(server: ServerProcess) -> None:
     (reply,) = server.ask("what is mk-7?")
     assert "MK-7" in reply["text"] and "menaquinone" in reply["text"]
     assert "Evidence: limited" in reply["text"]
@@ -24,7 +24,7 @@ def test_answer_shows_label_source_and_related_topics(server: Server) -> None:
     assert 2 <= len(reply["buttons"]) <= 3
 
 
-def test_button_asks_its_title(server: Server) -> None:
+def test_button_asks_its_title(server: ServerProcess) -> None:
     (reply,) = server.ask("what is mk-7?", "presser")
     server.ask(reply["buttons"][0]["payload"], "presser")
     assert server.said("presser")[1] == "utter_faq/what_is_mk4"
@@ -42,21 +42,21 @@ def test_button_asks_its_title(server: Server) -> None:
         "\u200bwhat\u200b is \uff2d\uff2b-7?",
     ],
 )
-def test_however_it_is_typed(server: Server, message: str) -> None:
+def test_however_it_is_typed(server: ServerProcess, message: str) -> None:
     assert "MK-7" in texts(server, message)
 
 
-def test_two_questions_are_answered_in_turn(server: Server) -> None:
+def test_two_questions_are_answered_in_turn(server: ServerProcess) -> None:
     server.ask("what is mk-7? and how much water should I drink?", "two")
     assert server.said("two") == ["utter_faq/what_is_mk7", "utter_faq/hydration"]
 
 
-def test_one_question_with_and_is_answered_once(server: Server) -> None:
+def test_one_question_with_and_is_answered_once(server: ServerProcess) -> None:
     server.ask("do salmon and walnuts have omega 3?", "one")
     assert server.said("one") == ["utter_faq/omega_3"]
 
 
-def test_follow_ups_use_the_last_topic(server: Server) -> None:
+def test_follow_ups_use_the_last_topic(server: ServerProcess) -> None:
     for message in ("what is vitamin K2?", "which foods have it?", "is it safe?", "tell me more"):
         server.ask(message, "following")
     assert server.said("following") == [
@@ -67,7 +67,7 @@ def test_follow_ups_use_the_last_topic(server: Server) -> None:
     ]
 
 
-def test_tell_me_more_without_a_topic_asks_back(server: Server) -> None:
+def test_tell_me_more_without_a_topic_asks_back(server: ServerProcess) -> None:
     server.ask("tell me more", "nothing-yet")
     assert server.said("nothing-yet") == ["utter_no_topic_yet"]
 
@@ -85,24 +85,24 @@ def test_tell_me_more_without_a_topic_asks_back(server: Server) -> None:
         ("is this chat private?", "utter_chat/privacy"),
     ],
 )
-def test_what_is_not_a_question_gets_a_useful_reply(server: Server, message: str, response: str) -> None:
+def test_what_is_not_a_question_gets_a_useful_reply(server: ServerProcess, message: str, response: str) -> None:
     sender = f"special-{response}-{len(message)}"
     replies = server.ask(message, sender)
     assert server.said(sender) == [response]
     assert all(reply.get("text") for reply in replies)
 
 
-def test_bot_says_it_is_no_doctor(server: Server) -> None:
+def test_bot_says_it_is_no_doctor(server: ServerProcess) -> None:
     assert "not a doctor" in texts(server, "are you a real doctor?")
 
 
-def test_referral_names_the_operators_clinic(server: Server) -> None:
+def test_referral_names_the_operators_clinic(server: ServerProcess) -> None:
     text = texts(server, "my report says suspicious clustered microcalcifications, BI-RADS 4", "clinic")
     assert text.count("Breast Clinic at Elm Street") >= 1
     assert "{" not in text
 
 
-def test_referral_is_recorded_without_text_or_name(server: Server) -> None:
+def test_referral_is_recorded_without_text_or_name(server: ServerProcess) -> None:
     server.ask("my report says BI-RADS 5, I am Wilhelmina", "recorded-person")
     with sqlite3.connect(server.folder / "calla.db") as database:
         rows = database.execute("SELECT topic, kind, channel, conversation FROM referrals ORDER BY id").fetchall()
@@ -110,7 +110,7 @@ def test_referral_is_recorded_without_text_or_name(server: Server) -> None:
     assert "Wilhelmina" not in str(rows) and "recorded-person" not in str(rows)
 
 
-def test_delete_my_data_erases_the_conversation(server: Server) -> None:
+def test_delete_my_data_erases_the_conversation(server: ServerProcess) -> None:
     server.ask("what is mk-7?", "leaving")
     assert "erased" in texts(server, "delete my conversation", "leaving").lower()
     with sqlite3.connect(server.folder / "calla.db") as database:
@@ -118,7 +118,7 @@ def test_delete_my_data_erases_the_conversation(server: Server) -> None:
     assert left == 0
 
 
-def test_no_message_text_in_the_log(server: Server) -> None:
+def test_no_message_text_in_the_log(server: ServerProcess) -> None:
     server.ask("my secret word is Quaxolotl, what is mk-7", "logged")
     assert "Quaxolotl" not in server.log.read_text()
 
@@ -127,14 +127,14 @@ def test_no_message_text_in_the_log(server: Server) -> None:
     ("method", "path"),
     [("DELETE", "/model"), ("POST", "/model/train"), ("GET", "/domain"), ("GET", "/status"), ("PUT", "/model")],
 )
-def test_dangerous_api_is_closed_even_with_the_token(server: Server, method: str, path: str) -> None:
-    request = urllib.request.Request(f"{server.url}{path}?token={TOKEN}", method=method)
+def test_dangerous_api_is_closed_even_with_the_token(server: ServerProcess, method: str, path: str) -> None:
+    request = urllib.request.Request(f"{server.url}{path}?token={API_TOKEN}", method=method)
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=10)
     assert refused.value.code == 404
 
 
-def test_tracker_needs_the_token(server: Server) -> None:
+def test_tracker_needs_the_token(server: ServerProcess) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{server.url}/conversations/two/tracker", timeout=10)
     assert refused.value.code == 401

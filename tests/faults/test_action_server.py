@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.conftest import Server
+from tests.running import ServerProcess
 
 FINDING = "My report says clustered pleomorphic microcalcifications, BI-RADS 4C. What is MK-7?"
 LIMIT = 3.0
@@ -65,14 +65,14 @@ def broken() -> Iterator[BrokenActionServer]:
 
 
 @pytest.fixture(scope="module")
-def calla(model: None, broken: BrokenActionServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("broken-actions"), CALLA_ACTION_URL=broken.url).start()
+def calla(model: None, broken: BrokenActionServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    running = ServerProcess(tmp_path_factory.mktemp("broken-actions"), CALLA_ACTION_URL=broken.url).start()
     yield running
     running.stop()
 
 
 @pytest.mark.parametrize("mood", ["500", "400", "invalid json", "empty list", "wrong shape", "cut", "hang"])
-def test_referral_comes_first_within_three_seconds(calla: Server, broken: BrokenActionServer, mood: str) -> None:
+def test_referral_comes_first_within_three_seconds(calla: ServerProcess, broken: BrokenActionServer, mood: str) -> None:
     broken.mood = mood
     sender = f"patient-{mood.replace(' ', '-')}"
     before = calla.health()["referral_stand_ins"]
@@ -88,7 +88,7 @@ def test_referral_comes_first_within_three_seconds(calla: Server, broken: Broken
     assert calla.health()["referral_stand_ins"] == before + 1, "the failure is visible in /health"
 
 
-def test_failures_are_counted_and_logged_without_the_text(calla: Server, broken: BrokenActionServer) -> None:
+def test_failures_are_counted_and_logged_without_the_text(calla: ServerProcess, broken: BrokenActionServer) -> None:
     broken.mood = "500"
     calla.ask("my birads is 5 and my name is Wilhelmina Unverwechselbar", "named")
     health = calla.health()
@@ -98,7 +98,7 @@ def test_failures_are_counted_and_logged_without_the_text(calla: Server, broken:
     assert "Unverwechselbar" not in log
 
 
-def test_a_reassuring_action_is_not_heard(calla: Server, broken: BrokenActionServer) -> None:
+def test_a_reassuring_action_is_not_heard(calla: ServerProcess, broken: BrokenActionServer) -> None:
     """Rubbish from the action server is text too; it must not be read, least of all first."""
     broken.mood = "other text"
     replies = calla.ask("They found DCIS in my biopsy", "reassured")
@@ -107,7 +107,7 @@ def test_a_reassuring_action_is_not_heard(calla: Server, broken: BrokenActionSer
 
 
 def test_stopped_action_server(model: None, tmp_path: pytest.TempPathFactory) -> None:
-    running = Server(tmp_path, CALLA_ACTION_URL="http://127.0.0.1:9/webhook").start()  # type: ignore[arg-type]
+    running = ServerProcess(tmp_path, CALLA_ACTION_URL="http://127.0.0.1:9/webhook").start()  # type: ignore[arg-type]
     try:
         started = time.monotonic()
         replies = running.ask("I found a lump in my breast this morning", "lump")

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from rasa.core.channels.channel import UserMessage
 from rasa.core.lock_store import InMemoryLockStore, LockError
+from rasa.core.tracker_store import FailSafeTrackerStore
 
+from calla.database import DEADLINE, DatabaseHangsError, engine_for
 from calla.status import STATUS
-from tests.conftest import Server
+from calla.store import ConversationStore
+from tests.running import ServerProcess
 
 FINDING = "the letter says new suspicious calcifications, BI-RADS 5"
 
 
 @pytest.fixture()
-def calla(model: None, action_server: str, tmp_path: Any) -> Iterator[Server]:
-    running = Server(tmp_path, CALLA_ACTION_URL=action_server).start()
+def calla(model: None, action_server: str, tmp_path: Any) -> Iterator[ServerProcess]:
+    running = ServerProcess(tmp_path, CALLA_ACTION_URL=action_server).start()
     yield running
     running.stop()
 
 
-def test_broken_tracker_store_and_record(calla: Server) -> None:
+def test_broken_tracker_store_and_record(calla: ServerProcess) -> None:
     """With its tables gone every read, save and record fails; the answers still come."""
     calla.ask("hello", "before")
     with sqlite3.connect(calla.folder / "calla.db") as database:
@@ -54,12 +61,14 @@ class Collector:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.arrived = asyncio.Event()
 
     def name(self) -> str:
         return "test"
 
     async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
         self.sent.append(message["utter_action"])
+        self.arrived.set()
 
 
 def handle(bot: Any, text: str) -> list[str]:
@@ -110,6 +119,67 @@ def test_processing_that_hangs(bot: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     bot._loop.run_until_complete(watch())
     assert seen == [["utter_referral/suspicious_finding"]]
     assert channel.sent.count("utter_referral/suspicious_finding") == 1
+
+
+@pytest.fixture
+def hanging_store(bot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConversationStore]:
+    """The bot on a database whose every statement hangs until the test is over."""
+    store = ConversationStore(bot.agent.domain, f"sqlite:///{tmp_path / 'calla.db'}")
+    release = threading.Event()
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *_: release.wait(60))
+    monkeypatch.setattr(bot.agent.processor, "tracker_store", FailSafeTrackerStore(store))
+    yield store
+    release.set()
+
+
+def test_a_database_that_hangs_holds_nobody_up(bot: Any, hanging_store: ConversationStore) -> None:
+    """The referral is out within three seconds, others are answered, the event loop goes on."""
+    finding, plain = Collector(), Collector()
+    pauses: list[float] = []
+    before = STATUS.database_failures
+
+    async def watch_the_loop() -> None:
+        while True:
+            started = time.monotonic()
+            await asyncio.sleep(0.01)
+            pauses.append(time.monotonic() - started)
+
+    async def run() -> float:
+        watching = asyncio.ensure_future(watch_the_loop())
+        started = time.monotonic()
+        first = asyncio.ensure_future(bot.agent.handle_message(UserMessage(FINDING, finding, "hanging-1")))
+        second = asyncio.ensure_future(bot.agent.handle_message(UserMessage("what is mk-7", plain, "hanging-2")))
+        await finding.arrived.wait()
+        took = time.monotonic() - started
+        await asyncio.gather(first, second)
+        watching.cancel()
+        return took
+
+    assert bot._loop.run_until_complete(asyncio.wait_for(run(), 20)) < 3
+    assert finding.sent[0] == "utter_referral/suspicious_finding"
+    assert plain.sent == ["utter_faq/what_is_mk7"]
+    # Far below the second that a call may take, far above what answering keeps the loop busy.
+    assert max(pauses) < 0.7
+    assert STATUS.database_failures > before
+
+
+def test_after_a_missed_deadline_the_database_is_left_alone_for_a_while(hanging_store: ConversationStore) -> None:
+    async def run() -> float:
+        with pytest.raises(DatabaseHangsError):
+            await hanging_store.retrieve("someone")
+        started = time.monotonic()
+        with pytest.raises(DatabaseHangsError):
+            await hanging_store.retrieve("someone")
+        return time.monotonic() - started
+
+    assert asyncio.run(run()) < DEADLINE / 2
+
+
+def test_errors_of_the_database_do_not_repeat_messages(tmp_path: Path) -> None:
+    engine = engine_for(f"sqlite:///{tmp_path / 'calla.db'}")
+    with pytest.raises(sa.exc.OperationalError) as refused, engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO nowhere VALUES (:text)"), {"text": FINDING})
+    assert FINDING not in str(refused.value)
 
 
 def test_an_ordinary_message_that_fails_gets_an_honest_error(bot: Any, monkeypatch: pytest.MonkeyPatch) -> None:

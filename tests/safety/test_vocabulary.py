@@ -80,7 +80,7 @@ def test_a_good_file_is_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"patern": ["x"]}, "unknown key 'patern'. Allowed keys: despite, example, except, id"),
+        ({"patern": ["x"]}, "unknown key 'patern'. Allowed keys: despite, example, except, hint, id"),
         ({"topic": "medicine"}, "unknown topic 'medicine'. Allowed topics: emergency"),
         ({"id": "Some Rule"}, "an id is lower-case"),
         ({"patterns": "natto"}, "must be a list of lines"),

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Iterator
 
 import pytest
 from fake_slack import FakeSlack
 from slack_world import CallaServer, Workspace
-
-from calla.settings import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -19,12 +15,6 @@ def fake() -> Iterator[FakeSlack]:
     slack = FakeSlack()
     yield slack
     slack.stop()
-
-
-@pytest.fixture(scope="session")
-def model() -> None:
-    """Train the model unless there is one for the present state."""
-    subprocess.run([sys.executable, "-m", "calla.train"], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,6 @@ import hashlib
 import hmac
 import itertools
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -18,23 +13,15 @@ from typing import Any, Optional
 
 import requests
 from fake_slack import APP_TOKEN, BOT_TOKEN, BOT_USER, SIGNING_SECRET, TEAM, Call, FakeSlack
+from typing_extensions import Self
 
-from calla.settings import ROOT
+from tests.running import ServerProcess
 
-API_TOKEN = "test-api-token"
-START_DEADLINE = 180.0
 _numbers = itertools.count(1)
 
 
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class CallaServer:
-    """The real server process.
+class CallaServer(ServerProcess):
+    """The real server, joined to a stand-in for Slack.
 
     Args:
         folder: its data folder; a server started again on the same folder goes on there.
@@ -43,70 +30,21 @@ class CallaServer:
     """
 
     def __init__(self, folder: Path, fake: FakeSlack, **environment: str) -> None:
-        self.folder = folder
         self.fake = fake
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "server.log"
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLACK_", "CALLA_", "REDIS_", "DATABASE_"))}
-        self.environment = {
-            **clean,
-            "CALLA_PORT": str(self.port),
-            "CALLA_DATA_FOLDER": str(folder),
-            "CALLA_API_TOKEN": API_TOKEN,
-            # Nobody listens there: referrals come from inside the process.
-            "CALLA_ACTION_PORT": str(free_port()),
+        slack = {
             "SLACK_API_URL": fake.api_url,
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_APP_TOKEN": APP_TOKEN,
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,
-            **environment,
         }
-        self.process: Optional[subprocess.Popen[bytes]] = None
+        super().__init__(folder, **{**slack, **environment})
 
-    def start(self) -> CallaServer:
+    def start(self) -> Self:
         """Start the process and wait until it answers and knows Slack."""
         known = len([c for c in self.fake.calls if c.method == "auth.test"])
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "calla.server"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
-            )
-        end = time.monotonic() + START_DEADLINE
-        while True:
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            assert time.monotonic() < end, "Calla did not start in time."
-            try:
-                if requests.get(f"{self.url}/health", timeout=2).status_code == 200:
-                    break
-            except requests.RequestException:
-                pass
-            time.sleep(0.2)
+        super().start()
         self.fake.wait(lambda: len([c for c in self.fake.calls if c.method == "auth.test"]) > known)
         return self
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the process."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(how)
-            self.process.wait(40)
-
-    def rest(self, text: str, sender: str) -> list[dict[str, Any]]:
-        """Ask over REST."""
-        answer = requests.post(
-            f"{self.url}/webhooks/rest/webhook", json={"sender": sender, "message": text}, timeout=30
-        )
-        return answer.json()  # type: ignore[no-any-return]
-
-    def events(self, conversation: str) -> list[dict[str, Any]]:
-        """Return the events of a conversation."""
-        answer = requests.get(
-            f"{self.url}/conversations/{conversation}/tracker", params={"token": API_TOKEN}, timeout=30
-        )
-        return answer.json()["events"]  # type: ignore[no-any-return]
-
-    def names(self, conversation: str) -> list[str]:
-        """Return the named responses of a conversation, in order."""
-        return [(e.get("metadata") or {}).get("utter_action") for e in self.events(conversation) if e["event"] == "bot"]
 
 
 def sign(body: bytes, *, secret: str = SIGNING_SECRET, timestamp: Optional[int] = None) -> dict[str, str]:

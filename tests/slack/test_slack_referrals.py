@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Iterator, Optional
 
 import pytest
+import requests
 from fake_slack import FakeSlack
 from slack_world import CallaServer, Workspace
 
 from calla.channels.slack_identity import Place, conversation_id
 from calla.settings import ROOT
 
-SAFETY = ROOT / "tests" / "safety"
+SETS = ("referral_messages", "attack_1", "attack_2", "benign_messages")
+# People who write at the same moment.
+AT_ONCE = 8
 
 
-def sample(file: str, step: int) -> list[dict[str, Any]]:
-    lines = (SAFETY / file).read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines[::step] if line.strip()]
-
-
-SAMPLE = sample("referral_messages.jsonl", 9) + sample("benign_messages.jsonl", 40)
+def lines(name: str) -> list[dict[str, Any]]:
+    """Read a set of tests/safety."""
+    return [json.loads(line) for line in (ROOT / "tests" / "safety" / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
 def slack_text(text: str) -> str:
@@ -29,34 +30,67 @@ def slack_text(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def test_the_sample_is_large_enough() -> None:
-    assert len([line for line in SAMPLE if "kind" in line]) >= 60
+@pytest.fixture(scope="module")
+def open_server(model: None, fake: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
+    """A server whose limits let one address ask everything."""
+    running = CallaServer(
+        tmp_path_factory.mktemp("open"),
+        fake,
+        SLACK_CARE_CHANNEL="C0CARE",
+        CALLA_SESSIONS_PER_HOUR="100000",
+        CALLA_ADDRESS_MESSAGES_PER_MINUTE="100000",
+    ).start()
+    yield running
+    running.stop()
 
 
-@pytest.mark.parametrize("line", SAMPLE, ids=lambda line: line["text"][:40].encode("ascii", "replace").decode())
-def test_slack_gives_what_rest_gives(
-    workspace: Workspace, fake: FakeSlack, server: CallaServer, line: dict[str, Any]
-) -> None:
-    sender = f"rest-{uuid.uuid4().hex}"
-    answers = server.rest(line["text"], sender)
-    assert answers
-    # With a care channel, Slack can do more than say that no person reads the chat.
-    expected = [name.replace("utter_chat/human_handoff", "utter_slack/handoff_noted") for name in server.names(sender)]
-    user, channel = workspace.dm()
-    workspace.deliver(workspace.message(user, channel, slack_text(line["text"])))
-    posts = fake.wait_posts(channel, len(answers))
-    workspace.settled()
-    posts = fake.posts(channel)
-    assert [name for call in posts for name in call.names] == expected
-    # Whether a message owes a referral is tested in tests/safety; here, that Slack shows it first and marked.
-    marked = [call.args["blocks"][0]["type"] == "header" for call in posts]
-    assert marked == [name.startswith("utter_referral") for name in expected]
-    assert marked == sorted(marked, reverse=True)
+def ask_widget(server: CallaServer, text: str) -> list[str]:
+    """Ask as the widget does, in a conversation of its own; return the names of the responses."""
+    token = requests.post(f"{server.url}/chat/session", json={}, timeout=30).json()["token"]
+    answer = requests.post(
+        f"{server.url}/chat/message",
+        json={"id": uuid.uuid4().hex, "text": text},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    return [message["name"] for message in answer.json()["messages"]]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_rest_widget_and_slack_give_the_same(open_server: CallaServer, fake: FakeSlack, name: str) -> None:
+    """The whole set through all three channels: the same responses in the same order, referral first."""
+    workspace = Workspace(open_server, fake)
+
+    def everywhere(line: dict[str, Any]) -> Optional[tuple[str, list[str], list[str], list[str]]]:
+        text, sender = line["text"], f"rest-{uuid.uuid4().hex}"
+        open_server.ask(text, sender)
+        rest = open_server.said(sender)
+        widget = ask_widget(open_server, text)
+        user, channel = workspace.dm()
+        workspace.deliver(workspace.message(user, channel, slack_text(text)))
+        # With a care channel, Slack can do more than say that no person reads the chat.
+        expected = [response.replace("utter_chat/human_handoff", "utter_slack/handoff_noted") for response in rest]
+
+        def slack() -> list[str]:
+            return [response for call in fake.posts(channel) for response in call.names]
+
+        fake.wait(lambda: len(slack()) >= len(expected))
+        if widget != rest or slack() != expected:
+            return text, rest, widget, slack()
+        # Slack shows a referral first and visibly marked.
+        marked = [call.args["blocks"][0]["type"] == "header" for call in fake.posts(channel)]
+        assert marked == [response.startswith("utter_referral") for response in expected], text
+        assert marked == sorted(marked, reverse=True), text
+        return None
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        different = [found for found in pool.map(everywhere, lines(name)) if found]
+    assert different == []
 
 
 def test_the_text_of_a_referral_is_the_same(workspace: Workspace, fake: FakeSlack, server: CallaServer) -> None:
     text = "My report says BI-RADS 5, what now?"
-    (first, *_) = server.rest(text, f"rest-{uuid.uuid4().hex}")
+    (first, *_) = server.ask(text, f"rest-{uuid.uuid4().hex}")
     user, channel = workspace.dm()
     workspace.deliver(workspace.message(user, channel, text))
     said = fake.wait_posts(channel)[0].words

@@ -94,7 +94,7 @@ def test_a_token_that_slack_refuses_is_named_and_the_rest_runs_on(
     server = CallaServer(tmp_path, refusing, **environment).start()
     try:
         refusing.wait(lambda: [c for c in refusing.calls if c.method == method and c.error == "invalid_auth"])
-        assert server.rest("hello", "somebody")
+        assert server.ask("hello", "somebody")
         if method == "apps.connections.open":
             # Socket Mode alone has no address.
             answer = requests.post(f"{server.url}/webhooks/slack/webhook", json={}, timeout=5)
@@ -114,7 +114,7 @@ def test_without_slack_settings_the_channel_is_off(model: None, refusing: FakeSl
     server.start()
     try:
         assert requests.post(f"{server.url}/webhooks/slack/webhook", json={}, timeout=5).status_code == 404
-        assert server.rest("hello", "somebody")
+        assert server.ask("hello", "somebody")
     finally:
         server.stop()
     assert refusing.calls == []
