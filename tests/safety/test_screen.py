@@ -134,3 +134,22 @@ def test_time_grows_linearly(unit: str) -> None:
     """No input of 10,000 characters takes long: nothing is quadratic."""
     text = (unit * 10_000)[:10_000]
     assert _milliseconds(text, 1) < 400
+
+
+def test_more_than_a_hint_replaces_a_hint() -> None:
+    hint = next(e for e in load_vocabulary().entries if e.hint and e.topic == "suspicious_finding")
+    (found,) = [f for f in load_screen().find(hint.example) if f.topic == hint.topic]
+    assert found.hint
+    for text in (f"{hint.example}. My report says BI-RADS 5.", f"My report says BI-RADS 5. {hint.example}."):
+        (found,) = [f for f in load_screen().find(text) if f.topic == hint.topic]
+        assert not found.hint
+
+
+@pytest.mark.parametrize("topic", ["emergency", "suspicious_finding", "medicines"])
+def test_the_plainest_words_are_never_only_a_hint(topic: str) -> None:
+    plain = {
+        "emergency": "I have crushing chest pain",
+        "suspicious_finding": "my report says BI-RADS 4C, pleomorphic microcalcifications",
+        "medicines": "can I take K2 with warfarin",
+    }
+    assert (topic, False) in [(f.topic, f.hint) for f in load_screen().find(plain[topic])]

@@ -14,11 +14,12 @@ from typing import Iterator, Optional
 
 import pytest
 from fake_slack import FakeSlack
-from slack_world import CallaServer, Workspace, free_port
+from slack_world import CallaServer, Workspace
 
 from calla.channels.slack_delivery import MAX_KEYS, SLOTS, Lanes, SeenInMemory, SeenInRedis, Turn, seen_store
 from calla.channels.slack_identity import Place, Question
 from calla.channels.slack_inbox import GIVE_UP, REMEMBER, Inbox
+from tests.running import free_port
 
 
 def question(key: str, conversation: str = "c") -> Question:
