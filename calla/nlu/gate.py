@@ -40,10 +40,10 @@ from calla.catalogue import (
 )
 from calla.nlu import questions
 from calla.nlu.danger import EVIDENCE, MAX_SENTENCES, Danger, detect
-from calla.nlu.encoder import sentence_vector
 from calla.nlu.judgement import FEATURES, Gate, Judgement, Judging
 from calla.nlu.language import Reading, is_other_language, reading_of
-from calla.nlu.topics import SCORER, TopicScorer
+from calla.nlu.topic_model import Scores
+from calla.nlu.topics import SCORER, SCORES, TopicScorer
 
 PLAN = "plan"
 FINDINGS = "findings"
@@ -225,8 +225,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
         if plan is None and scorer is None:
             plan = Plan("decline", responses=["utter_out_of_scope"])
         if plan is None and scorer is not None:
-            vector = sentence_vector(message)
-            judging = Judging(scorer, self.gate, catalogue, {} if vector is None else {reading.text: vector})
+            scores: Optional[Scores] = message.get(SCORES)
+            judging = Judging(scorer, self.gate, catalogue, {} if scores is None else {reading.text: scores})
             follow_up = self._follow_up(reading.text, judging.one(reading.text), judging, last_topic)
             danger = self.danger(reading, judging, catalogue, follow_up)
             hinted = danger.probability >= self._config["hinted_referral_from"]

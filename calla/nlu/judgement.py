@@ -63,17 +63,16 @@ class Judging:
         scorer: the trained topic model.
         gate: thresholds.
         catalogue: topics and what they owe.
-        known: texts that have been encoded already, with their sentence vectors.
+        known: texts that have been scored already, a row of scores each.
     """
 
     def __init__(
-        self, scorer: TopicScorer, gate: Gate, catalogue: Catalogue, known: Optional[dict[str, np.ndarray]] = None
+        self, scorer: TopicScorer, gate: Gate, catalogue: Catalogue, known: Optional[dict[str, Scores]] = None
     ) -> None:
         self.scorer = scorer
         self._gate = gate
         self._owing = scorer.owing(catalogue)
-        self._vectors = known or {}
-        self._judged: dict[str, Judgement] = {}
+        self._judged = {text: self.of(scores)[0] for text, scores in (known or {}).items()}
 
     def one(self, text: str) -> Judgement:
         """Judge a text."""
@@ -83,8 +82,7 @@ class Judging:
         """Judge texts; those judged before cost nothing."""
         new = [text for text in dict.fromkeys(texts) if text not in self._judged]
         if new:
-            first = self._vectors.get(new[0])
-            self._judged.update(zip(new, self.of(self.scorer.score(new, first)), strict=True))
+            self._judged.update(zip(new, self.of(self.scorer.score(new)), strict=True))
         return [self._judged[text] for text in texts]
 
     def of(self, scores: Scores) -> list[Judgement]:

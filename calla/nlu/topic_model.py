@@ -65,6 +65,7 @@ class TopicModel:
         self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, dtype=np.float32)
         self._wording = LogisticRegression(C=WORDING_STRENGTH, max_iter=200, class_weight="balanced", random_state=seed)
         self.labels: list[str] = []
+        self._projection = np.zeros((0, 0), dtype=np.float32)
         self._known = np.zeros((0, 0), dtype=np.float32)
         self._known_starts = np.zeros(0, dtype=np.int64)
 
@@ -86,6 +87,9 @@ class TopicModel:
         # No more columns than the data can carry (small benchmarks, tests).
         self._condense.n_components = min(self._condense.n_components, min(characters.shape) - 1)
         self._condense.fit(characters)
+        # Laid out for the product below: scikit-learn's own transform copies the whole
+        # matrix (30 MB) for every message.
+        self._projection = np.ascontiguousarray(self._condense.components_.T, dtype=np.float32)
         features = self._features(texts, vectors)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -98,7 +102,7 @@ class TopicModel:
 
     def _features(self, texts: list[str], vectors: np.ndarray) -> np.ndarray:
         characters = self._characters.transform(t.lower() for t in texts)
-        spelling = normalize(self._condense.transform(characters)).astype(np.float32)
+        spelling = normalize(characters @ self._projection).astype(np.float32)
         return np.hstack([vectors, self._weight * spelling])
 
     def score(self, texts: list[str], vectors: np.ndarray) -> Scores:

@@ -25,6 +25,7 @@ from calla.nlu.topic_model import Scores, TopicModel
 from calla.text import clean
 
 SCORER = "topic_scorer"
+SCORES = "topic_scores"
 RANKING_LENGTH = 10
 
 
@@ -46,15 +47,9 @@ class TopicScorer:
             self._owing = (catalogue, owing)
         return owing
 
-    def score(self, texts: list[str], first_vector: np.ndarray | None = None) -> Scores:
-        """Score texts; the vector of the first one may be given, so it is encoded once."""
-        if first_vector is None:
-            vectors = self._encoder.encode(texts)
-        elif len(texts) == 1:
-            vectors = first_vector[None, :]
-        else:
-            vectors = np.vstack([first_vector[None, :], self._encoder.encode(texts[1:])])
-        return self._model.score(texts, vectors)
+    def score(self, texts: list[str], vectors: Optional[np.ndarray] = None) -> Scores:
+        """Score texts; their vectors ``[texts, dimension]`` may be given, if they are known."""
+        return self._model.score(texts, self._encoder.encode(texts) if vectors is None else vectors)
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -157,12 +152,14 @@ class TopicClassifier(GraphComponent, IntentClassifier):
                 message.set(INTENT, {"name": None, "confidence": 0.0}, add_to_output=True)
                 message.set(INTENT_RANKING_KEY, [], add_to_output=True)
                 continue
-            probabilities = self._scorer.score([message.get(TEXT)], vector).probabilities[0]
+            scores = self._scorer.score([message.get(TEXT)], vector[None, :])
+            probabilities = scores.probabilities[0]
             order = np.argsort(-probabilities)[:RANKING_LENGTH]
             ranking = [{"name": self._scorer.labels[i], "confidence": float(probabilities[i])} for i in order]
             message.set(INTENT, dict(ranking[0]), add_to_output=True)
             message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
             message.set(SCORER, self._scorer)
+            message.set(SCORES, scores)
         return messages
 
     @classmethod
