@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,7 +121,8 @@ async def channel_alone(**settings: Any) -> AsyncIterator[SimpleNamespace]:
     """
     config = Settings(**settings)
     port = free_port()
-    app = Sanic(f"web_channel_{port}")
+    # A port may come twice in a session, a name must not.
+    app = Sanic(f"web_channel_{uuid.uuid4().hex}")
     app.ctx.agent = ScriptedAgent()
     channel = WebInput(config, SECRET)
     rasa.core.channels.channel.register([channel], app, route="/webhooks/")
