@@ -117,8 +117,14 @@ def test_slacks_writing_is_decoded_before_understanding(
     workspace.deliver(workspace.mention(user, channel, text))
     fake.wait_posts(channel)
     database = sqlite3.connect(server.folder / "calla.db")
-    rows = [row[0] for row in database.execute("SELECT data FROM events WHERE type_name = 'user'")]
-    assert any("see this page & tell: is K2 <good>? #general" in row for row in rows)
+
+    def rows_of_the_question() -> list[str]:
+        rows = [row[0] for row in database.execute("SELECT data FROM events WHERE type_name = 'user'")]
+        return rows if any("see this page & tell: is K2 <good>? #general" in row for row in rows) else []
+
+    # The answer is out a moment before the conversation is stored.
+    workspace.settled()
+    rows = fake.wait(rows_of_the_question)
     assert not any("&amp;" in row or BOT_USER in row for row in rows)
 
 
