@@ -70,7 +70,8 @@ def main() -> int:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
-    environment = {**os.environ, **QUIET}
+    # SANIC_HOST: Rasa's action server would answer everybody on the network.
+    environment = {**os.environ, **QUIET, "SANIC_HOST": "127.0.0.1"}
     running: dict[str, subprocess.Popen[bytes]] = {}
     status = 0
     try:

@@ -14,7 +14,6 @@ import asyncio
 import logging
 import secrets
 import sys
-import warnings
 from pathlib import Path
 from typing import Optional
 
@@ -138,8 +137,6 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("rasa", "matplotlib", "sanic.root", "apscheduler"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
     try:
         config = settings()
         model = latest_model()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Optional
@@ -167,6 +169,11 @@ QUIET = {
 def silence_dependencies() -> None:
     """Turn off telemetry and chatter of dependencies; call before importing Rasa."""
     os.environ.update(QUIET)
+    # Importing Sanic switches every package's deprecation warnings on; an operator can do
+    # nothing about them.
+    importlib.import_module("sanic.app")
+    for category in (DeprecationWarning, FutureWarning):
+        warnings.filterwarnings("ignore", category=category)
     # Unconfigured, Rasa's structured log prints every message in full (level debug) and,
     # in tracebacks, the values of variables; that also takes seconds in which nobody is
     # answered.

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from calla.catalogue import Catalogue
-from calla.nlu.danger import MAX_SENTENCES, UNDENIABLE
 from calla.settings import ROOT
 from evaluation.bot import LoadedBot
 from evaluation.evaluate import catalogue_facts
@@ -86,7 +85,7 @@ def detector(scorer: Any, the_gate: Any, catalogue: Any) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
-    from calla.nlu.danger import EVIDENCE, detect, evidence, is_denied
+    from calla.nlu.danger import evidence, sentences_of
     from calla.nlu.judgement import Judging
     from calla.nlu.language import Reading
     from calla.safety.screen import load_screen
@@ -105,11 +104,8 @@ def detector(scorer: Any, the_gate: Any, catalogue: Any) -> None:
         for line in lines:
             reading = Reading(line["text"])
             judging = Judging(scorer, the_gate.gate, catalogue)
-            whole = judging.one(reading.text)
-            sentences = judging.all(reading.sentences()[:MAX_SENTENCES])
-            topic = detect(reading.text, whole, sentences, catalogue, np.zeros(len(EVIDENCE))).topic
-            denied = is_denied(reading.text) and not (topic and topic.id in UNDENIABLE)
-            rows.append(evidence(whole, sentences, denied))
+            weighed, _ = evidence(reading.text, judging.one(reading.text), sentences_of(reading, judging), catalogue)
+            rows.append(weighed)
             owed.append(name in OWED)
             names.append(name)
             findings = screen.find(line["text"])

@@ -38,13 +38,12 @@ def action_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def server(model: None, action_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The whole bot: server and action server."""
-    running = ServerProcess(
+    with ServerProcess(
         tmp_path_factory.mktemp("server"),
         CALLA_ACTION_URL=action_server,
         CALLA_BREAST_CLINIC_CONTACT="Breast Clinic at Elm Street",
-    ).start()
-    yield running
-    running.stop()
+    ) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,12 @@ class ServerProcess:
         wait_until_healthy(self.process, f"{self.url}/health", self.log)
         return self
 
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process, in order by default."""
         if self.process is not None and self.process.poll() is None:

@@ -53,6 +53,9 @@ def test_both_processes_stop_together(model: None, tmp_path: Path) -> None:
             break
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
         assert answer.status == 200
+    with socket.socket() as probe:
+        # The action server is for the bot on this machine; bound to all addresses it would answer here too.
+        assert probe.connect_ex(("127.0.0.2", action_port)) != 0
     process.send_signal(signal.SIGINT)
     process.wait(30)
     for ended in (port, action_port):

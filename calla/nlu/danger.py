@@ -14,7 +14,8 @@ from typing import Optional, Sequence
 import numpy as np
 
 from calla.catalogue import Catalogue, Topic
-from calla.nlu.judgement import Judgement, log_odds, logistic
+from calla.nlu.judgement import Judgement, Judging, log_odds, logistic
+from calla.nlu.language import Reading
 
 EVIDENCE = (
     "bias",
@@ -62,38 +63,49 @@ def is_denied(text: str) -> bool:
     return bool(_DENIAL.search(text)) and not _BUT.search(text)
 
 
-def evidence(whole: Judgement, sentences: Sequence[Judgement], denied: bool) -> np.ndarray:
-    """Return what is weighed (``EVIDENCE``): of each kind the whole message and its worst sentence."""
-    sentences = sentences or [whole]
-    return np.array(
-        [
-            1.0,
-            log_odds(whole.mass),
-            whole.nearness,
-            log_odds(whole.wording),
-            max(log_odds(j.mass) for j in sentences),
-            max(j.nearness for j in sentences),
-            max(log_odds(j.wording) for j in sentences),
-            float(denied),
-        ]
-    )
+def sentences_of(reading: Reading, judging: Judging) -> list[Judgement]:
+    """Judge the sentences of a message one by one; none if there is only one."""
+    sentences = reading.sentences()[:MAX_SENTENCES]
+    return judging.all(sentences) if len(sentences) > 1 else []
 
 
-def detect(
-    text: str, whole: Judgement, sentences: Sequence[Judgement], catalogue: Catalogue, weights: np.ndarray
-) -> Danger:
-    """Weigh a message.
+def evidence(
+    text: str, whole: Judgement, sentences: Sequence[Judgement], catalogue: Catalogue
+) -> tuple[np.ndarray, Optional[Topic]]:
+    """Collect what speaks for a referral.
 
     Args:
         text: the message.
         whole: what the topic model makes of it.
         sentences: what it makes of its sentences; none if there is only one.
         catalogue: topics and what they owe.
-        weights: a number for each of ``EVIDENCE``.
+
+    Returns:
+        a number for each of ``EVIDENCE``, of each kind for the whole message and for its
+        worst sentence; and the topic to refer for, if any owes a referral.
     """
     topic = _topic(whole, sentences, catalogue)
     denied = is_denied(text) and not (topic and topic.id in UNDENIABLE)
-    return Danger(logistic(float(evidence(whole, sentences, denied) @ weights)), topic)
+    sentences = sentences or [whole]
+    weighed = [
+        1.0,
+        log_odds(whole.mass),
+        whole.nearness,
+        log_odds(whole.wording),
+        max(log_odds(j.mass) for j in sentences),
+        max(j.nearness for j in sentences),
+        max(log_odds(j.wording) for j in sentences),
+        float(denied),
+    ]
+    return np.array(weighed), topic
+
+
+def detect(
+    text: str, whole: Judgement, sentences: Sequence[Judgement], catalogue: Catalogue, weights: np.ndarray
+) -> Danger:
+    """Weigh a message (arguments as for ``evidence``; ``weights``: a number for each of ``EVIDENCE``)."""
+    weighed, topic = evidence(text, whole, sentences, catalogue)
+    return Danger(logistic(float(weighed @ weights)), topic)
 
 
 def _topic(whole: Judgement, sentences: Sequence[Judgement], catalogue: Catalogue) -> Optional[Topic]:

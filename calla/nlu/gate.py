@@ -39,7 +39,7 @@ from calla.catalogue import (
     fold,
 )
 from calla.nlu import questions
-from calla.nlu.danger import EVIDENCE, MAX_SENTENCES, Danger, detect
+from calla.nlu.danger import EVIDENCE, Danger, detect, sentences_of
 from calla.nlu.judgement import FEATURES, Gate, Judgement, Judging
 from calla.nlu.language import Reading, is_other_language, reading_of
 from calla.nlu.topic_model import Scores
@@ -133,7 +133,6 @@ class AnswerGate(GraphComponent, IntentClassifier):
         )
         self._danger_weights = np.array(config["danger_weights"], dtype=float)
         self._catalogues = CatalogueReader()
-        self._subject_words: frozenset[str] = frozenset()
 
     @classmethod
     def create(
@@ -175,7 +174,6 @@ class AnswerGate(GraphComponent, IntentClassifier):
     ) -> list[Message]:
         """Leave the plan, the intent and Rasa's response selection on each message."""
         catalogue = self._catalogues.of(domain)
-        self._subject_words = catalogue.subject_words
         for message in messages:
             plan = self._plan(message, catalogue, tracker)
             message.set(PLAN, plan.__dict__, add_to_output=True)
@@ -218,25 +216,42 @@ class AnswerGate(GraphComponent, IntentClassifier):
 
     def _plan(self, message: Message, catalogue: Catalogue, tracker: Optional[DialogueStateTracker]) -> Plan:
         reading = reading_of(message)
-        scorer: Optional[TopicScorer] = message.get(SCORER)
-        last_topic = _last_topic(tracker, catalogue)
         findings = message.get(FINDINGS) or []
-        plan = self._fixed(reading, catalogue, last_topic, tracker)
-        if plan is None and scorer is None:
-            plan = Plan("decline", responses=["utter_out_of_scope"])
-        if plan is None and scorer is not None:
-            scores: Optional[Scores] = message.get(SCORES)
-            judging = Judging(scorer, self.gate, catalogue, {} if scores is None else {reading.text: scores})
-            follow_up = self._follow_up(reading.text, judging.one(reading.text), judging, last_topic)
-            danger = self.danger(reading, judging, catalogue, follow_up)
-            hinted = danger.probability >= self._config["hinted_referral_from"]
-            findings = [f for f in findings if hinted or not f.get("hint")]
-            detected = danger.probability >= self._config["referral_from"]
-            judged = [follow_up] if follow_up else self._judge_message(reading, judging, catalogue)
-            plan = self._answer(reading, judged, catalogue, last_topic, tracker, may_refer=detected or bool(findings))
-            if detected and danger.topic is not None and danger.topic.referral_to:
-                plan.referrals.append({"topic": danger.topic.referral_to, "by": "detector"})
-        assert plan is not None
+        plan = self._fixed(reading, catalogue, tracker)
+        if plan is None:
+            plan, findings = self._understood(message, reading, findings, catalogue, tracker)
+        return self._with_referrals(plan, findings, catalogue, tracker)
+
+    def _understood(
+        self,
+        message: Message,
+        reading: Reading,
+        findings: list[dict[str, str]],
+        catalogue: Catalogue,
+        tracker: Optional[DialogueStateTracker],
+    ) -> tuple[Plan, list[dict[str, str]]]:
+        """Plan the answer by what the topic model makes of the message; keep the findings that count."""
+        scorer: Optional[TopicScorer] = message.get(SCORER)
+        if scorer is None:
+            return Plan("decline", responses=["utter_out_of_scope"]), findings
+        scores: Optional[Scores] = message.get(SCORES)
+        judging = Judging(scorer, self.gate, catalogue, {} if scores is None else {reading.text: scores})
+        follow_up = self._follow_up(reading.text, judging, catalogue, _last_topic(tracker, catalogue))
+        danger = self.danger(reading, judging, catalogue, follow_up)
+        hinted = danger.probability >= self._config["hinted_referral_from"]
+        findings = [f for f in findings if hinted or not f.get("hint")]
+        detected = danger.probability >= self._config["referral_from"]
+        judged = [follow_up] if follow_up else self._judge_message(reading, judging, catalogue)
+        plan = self._answer(reading, judged, catalogue, tracker, may_refer=detected or bool(findings))
+        if detected and danger.topic is not None and danger.topic.referral_to:
+            plan.referrals.append({"topic": danger.topic.referral_to, "by": "detector"})
+        return plan, findings
+
+    @staticmethod
+    def _with_referrals(
+        plan: Plan, findings: list[dict[str, str]], catalogue: Catalogue, tracker: Optional[DialogueStateTracker]
+    ) -> Plan:
+        """Put the referrals first that the screen, the detector or a topic of the answer owes."""
         owed = {f["topic"]: f for f in findings}
         for found in plan.referrals:
             owed.setdefault(found["topic"], found)
@@ -273,24 +288,21 @@ class AnswerGate(GraphComponent, IntentClassifier):
         if follow_up is not None and len(_WORDS.findall(reading.text)) <= MAX_FRAGMENT:
             return detect(reading.text, follow_up, [], catalogue, self._danger_weights)
         whole = judging.one(reading.text)
-        sentences = reading.sentences()[:MAX_SENTENCES]
-        judged = judging.all(sentences) if len(sentences) > 1 else []
-        return detect(reading.text, whole, judged, catalogue, self._danger_weights)
+        return detect(reading.text, whole, sentences_of(reading, judging), catalogue, self._danger_weights)
 
     def _fixed(
         self,
         reading: Reading,
         catalogue: Catalogue,
-        last_topic: Optional[Topic],
         tracker: Optional[DialogueStateTracker],
     ) -> Optional[Plan]:
         """Return the plan of a message that needs no understanding: a payload, a button, nothing at all."""
         if reading.payload and (topic := catalogue.by_intent(reading.payload)):
-            return self._answer_topics([topic], catalogue, last_topic, tracker)
+            return self._answer_topics([topic], catalogue, tracker)
         if not re.search(r"\w", reading.text):
             return Plan("empty", responses=["utter_empty_message"])
         if pressed := catalogue.by_title(reading.text):
-            return self._answer_topics([pressed], catalogue, last_topic, tracker)
+            return self._answer_topics([pressed], catalogue, tracker)
         if fold(reading.text) == "something else":
             return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])
         return None
@@ -300,7 +312,6 @@ class AnswerGate(GraphComponent, IntentClassifier):
         reading: Reading,
         judged: list[Judgement],
         catalogue: Catalogue,
-        last_topic: Optional[Topic],
         tracker: Optional[DialogueStateTracker],
         *,
         may_refer: bool,
@@ -314,7 +325,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
             topic for j in answers if (topic := catalogue.by_intent(j.label)) and (may_refer or topic.group != REFERRAL)
         ]
         if topics and not (other_language and max(j.certainty for j in answers) < 0.8):
-            return self._answer_topics(topics, catalogue, last_topic, tracker)
+            return self._answer_topics(topics, catalogue, tracker)
         if other_language:
             return Plan("other_language", responses=["utter_other_language"])
         offered = next((j for j in judged if j.outcome == "clarify"), None) or next(iter(answers), None)
@@ -327,10 +338,10 @@ class AnswerGate(GraphComponent, IntentClassifier):
         self,
         topics: list[Topic],
         catalogue: Catalogue,
-        last_topic: Optional[Topic],
         tracker: Optional[DialogueStateTracker],
     ) -> Plan:
         plan = Plan("answer")
+        last_topic = _last_topic(tracker, catalogue)
         for topic in topics[:MAX_ANSWERS]:
             if topic.referral == "always" and topic.referral_to:
                 plan.referrals.append({"topic": topic.referral_to, "by": "topic"})
@@ -410,9 +421,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
             asked = topic.id == "capabilities" and part.asks and len(_WORDS.findall(part.text)) > 4
             passing = topic.id in _PASSING and not asked
             if wanted and not passing and judgement.certainty >= needed:
-                chosen.setdefault(judgement.label, replace(judgement, part=True))
-        judged = [replace(j, part=True) for j in judged]
-        remarks = [replace(j, outcome="ignore", candidates=()) for j in [judged_whole, *judged]]
+                chosen.setdefault(judgement.label, judgement)
         marked = any(part.strong for part in parts)
         sure = all(judgement.certainty > VERY_SURE for judgement in chosen.values())
         if len(chosen) >= 2 and not (
@@ -422,14 +431,14 @@ class AnswerGate(GraphComponent, IntentClassifier):
             and judged_whole.certainty > 0.8
             and judged_whole.label in chosen
         ):
-            return [replace(j, outcome="answer") for j in list(chosen.values())[:MAX_ANSWERS]] + remarks
+            return [replace(j, outcome="answer") for j in list(chosen.values())[:MAX_ANSWERS]]
         if len(asking) == 1 and chosen:
             # One question among remarks: the remarks may name what it is about, or drown
             # it. A finding in the remarks owes its referral and leaves the question to answer.
             only = next(iter(chosen.values()))
             finding = judged_whole.label.startswith(f"{REFERRAL}/")
-            return [only if finding or only.certainty > judged_whole.certainty else judged_whole, *remarks]
-        return [judged_whole, *remarks]
+            return [only if finding or only.certainty > judged_whole.certainty else judged_whole]
+        return [judged_whole]
 
     def _resolved(self, text: str, judgement: Judgement, previous: Optional[Topic], judging: Judging) -> Judgement:
         """Judge a part again with what its "it" stands for, or what it leaves out."""
@@ -446,7 +455,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
     # ------------------------------------------------------------------- follow-ups
 
     def _follow_up(
-        self, text: str, whole: Judgement, judging: Judging, last_topic: Optional[Topic]
+        self, text: str, judging: Judging, catalogue: Catalogue, last_topic: Optional[Topic]
     ) -> Optional[Judgement]:
         """Understand a short message in the light of the last answer.
 
@@ -456,11 +465,12 @@ class AnswerGate(GraphComponent, IntentClassifier):
         """
         if last_topic is None:
             return None
+        whole = judging.one(text)
         words = _WORDS.findall(text)
         corrected = questions.correction(text)
         leads = questions.leads_on(text)
         pronoun = questions.has_pronoun(text)
-        names = bool(self._subject_words.intersection(word.casefold() for word in words))
+        names = bool(catalogue.subject_words.intersection(word.casefold() for word in words))
         if corrected is None:
             if len(words) > (9 if leads or pronoun else 4):
                 return None

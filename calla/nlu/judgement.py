@@ -32,7 +32,6 @@ class Judgement:
             cosine to the nearest that does not; from -2 to 2.
         wording: probability that the text owes a referral, by its words alone.
         danger: the most probable label that owes a referral.
-        part: whether the text is only a part of the message.
     """
 
     outcome: str
@@ -43,7 +42,6 @@ class Judgement:
     nearness: float
     wording: float
     danger: str
-    part: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ class Judging:
         self.scorer = scorer
         self._gate = gate
         self._owing = scorer.owing(catalogue)
+        self._acute = np.array([label in _ACUTE for label in scorer.labels])
+        self._outside = scorer.labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in scorer.labels else None
         self._judged = {text: self.of(scores)[0] for text, scores in (known or {}).items()}
 
     def one(self, text: str) -> Judgement:
@@ -88,11 +88,9 @@ class Judging:
     def of(self, scores: Scores) -> list[Judgement]:
         """Judge scored texts one by one."""
         labels, owing, gate = self.scorer.labels, self._owing, self._gate
-        acute = np.array([label in _ACUTE for label in labels])
-        outside = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
         judged = []
         for p, similarity, wording in zip(*scores, strict=True):
-            features, order = gate_features(p, similarity, outside)
+            features, order = gate_features(p, similarity, self._outside)
             best = int(order[0])
             certainty = logistic(features @ gate.certainty_weights)
             candidates = tuple(
@@ -109,7 +107,7 @@ class Judging:
                 mass = float(p[owing].sum())
                 nearness = float(similarity[owing].max() - similarity[~owing].max())
                 # An emergency or crisis ends the conversation, so a small share does not suggest it.
-                danger = labels[int(np.argmax(np.where(owing & ~(acute & (p < ACUTE_FROM)), p, 0.0)))]
+                danger = labels[int(np.argmax(np.where(owing & ~(self._acute & (p < ACUTE_FROM)), p, 0.0)))]
             judged.append(
                 Judgement(outcome, labels[best], candidates, certainty, mass, nearness, float(wording), danger)
             )

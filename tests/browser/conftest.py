@@ -40,15 +40,14 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site
 @pytest.fixture(scope="session")
 def server(model: None, tmp_path_factory: pytest.TempPathFactory, sites: tuple[Site, Site]) -> Iterator[RealServer]:
     """The real server with the model of the present state."""
-    running = RealServer(
+    with RealServer(
         tmp_path_factory.mktemp("data"),
         CALLA_ALLOWED_ORIGINS=sites[0].url,
         CALLA_SESSIONS_PER_HOUR="5000",
         CALLA_ADDRESS_MESSAGES_PER_MINUTE="2000",
         CALLA_EMERGENCY_NUMBER="112",
-    ).start()
-    yield running
-    running.stop()
+    ) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,5 @@ from web_server import RealServer
 @pytest.fixture(scope="session")
 def real_server(model: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """The real server, behind one (imagined) proxy, so that a test can be many visitors."""
-    server = RealServer(tmp_path_factory.mktemp("data"), CALLA_PROXIES="1", CALLA_ENVIRONMENT="production").start()
-    yield server
-    server.stop()
+    with RealServer(tmp_path_factory.mktemp("data"), CALLA_PROXIES="1", CALLA_ENVIRONMENT="production") as server:
+        yield server

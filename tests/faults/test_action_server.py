@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -66,9 +67,8 @@ def broken() -> Iterator[BrokenActionServer]:
 
 @pytest.fixture(scope="module")
 def calla(model: None, broken: BrokenActionServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    running = ServerProcess(tmp_path_factory.mktemp("broken-actions"), CALLA_ACTION_URL=broken.url).start()
-    yield running
-    running.stop()
+    with ServerProcess(tmp_path_factory.mktemp("broken-actions"), CALLA_ACTION_URL=broken.url) as running:
+        yield running
 
 
 @pytest.mark.parametrize("mood", ["500", "400", "invalid json", "empty list", "wrong shape", "cut", "hang"])
@@ -106,13 +106,10 @@ def test_a_reassuring_action_is_not_heard(calla: ServerProcess, broken: BrokenAc
     assert not any("All is fine" in reply.get("text", "") for reply in replies)
 
 
-def test_stopped_action_server(model: None, tmp_path: pytest.TempPathFactory) -> None:
-    running = ServerProcess(tmp_path, CALLA_ACTION_URL="http://127.0.0.1:9/webhook").start()  # type: ignore[arg-type]
-    try:
+def test_stopped_action_server(model: None, tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, CALLA_ACTION_URL="http://127.0.0.1:9/webhook") as running:
         started = time.monotonic()
         replies = running.ask("I found a lump in my breast this morning", "lump")
         assert time.monotonic() - started < LIMIT
         assert running.said("lump")[0] == "utter_referral/red_flag_symptom"
         assert "doctor" in replies[0]["text"].lower()
-    finally:
-        running.stop()

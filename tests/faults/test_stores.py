@@ -28,9 +28,8 @@ FINDING = "the letter says new suspicious calcifications, BI-RADS 5"
 
 @pytest.fixture()
 def calla(model: None, action_server: str, tmp_path: Any) -> Iterator[ServerProcess]:
-    running = ServerProcess(tmp_path, CALLA_ACTION_URL=action_server).start()
-    yield running
-    running.stop()
+    with ServerProcess(tmp_path, CALLA_ACTION_URL=action_server) as running:
+        yield running
 
 
 def test_broken_tracker_store_and_record(calla: ServerProcess) -> None:

@@ -20,10 +20,9 @@ def fake() -> Iterator[FakeSlack]:
 @pytest.fixture(scope="session")
 def server(model: None, fake: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
     """Calla with both ways in: Socket Mode and HTTP."""
-    running = CallaServer(tmp_path_factory.mktemp("calla"), fake, SLACK_CARE_CHANNEL="C0CARE").start()
-    fake.members.add("C0CARE")
-    yield running
-    running.stop()
+    with CallaServer(tmp_path_factory.mktemp("calla"), fake, SLACK_CARE_CHANNEL="C0CARE") as running:
+        fake.members.add("C0CARE")
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -34,15 +34,14 @@ def slack_text(text: str) -> str:
 def open_server(model: None, fake: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
     """A server whose limits let one address ask everything."""
     fake.members.add("C0CARE")
-    running = CallaServer(
+    with CallaServer(
         tmp_path_factory.mktemp("open"),
         fake,
         SLACK_CARE_CHANNEL="C0CARE",
         CALLA_SESSIONS_PER_HOUR="100000",
         CALLA_ADDRESS_MESSAGES_PER_MINUTE="100000",
-    ).start()
-    yield running
-    running.stop()
+    ) as running:
+        yield running
 
 
 def ask_widget(server: CallaServer, text: str) -> list[str]:

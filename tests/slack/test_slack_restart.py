@@ -28,9 +28,8 @@ def slack() -> Iterator[FakeSlack]:
 @pytest.fixture(scope="module")
 def own(model: None, slack: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
     """A server of this module's own, in HTTP mode alone."""
-    running = CallaServer(tmp_path_factory.mktemp("restart"), slack, SLACK_APP_TOKEN="", CALLA_SECRET="a-secret")
-    yield running.start()
-    running.stop()
+    with CallaServer(tmp_path_factory.mktemp("restart"), slack, SLACK_APP_TOKEN="", CALLA_SECRET="a-secret") as running:
+        yield running
 
 
 def open_questions(server: CallaServer) -> int:

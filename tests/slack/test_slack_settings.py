@@ -91,16 +91,13 @@ def refusing() -> Iterator[FakeSlack]:
 def test_a_token_that_slack_refuses_is_named_and_the_rest_runs_on(
     model: None, refusing: FakeSlack, tmp_path: Path, environment: dict[str, str], method: str, named: str
 ) -> None:
-    server = CallaServer(tmp_path, refusing, **environment).start()
-    try:
+    with CallaServer(tmp_path, refusing, **environment) as server:
         refusing.wait(lambda: [c for c in refusing.calls if c.method == method and c.error == "invalid_auth"])
         assert server.ask("hello", "somebody")
         if method == "apps.connections.open":
             # Socket Mode alone has no address.
             answer = requests.post(f"{server.url}/webhooks/slack/webhook", json={}, timeout=5)
             assert answer.status_code == 404
-    finally:
-        server.stop()
     sentences = [line for line in server.log.read_text().splitlines() if f"Slack refuses {named}" in line]
     assert len(sentences) == 1
     assert "revoked" not in server.log.read_text().replace("token_revoked", "")
@@ -111,10 +108,7 @@ def test_without_slack_settings_the_channel_is_off(model: None, refusing: FakeSl
     server = CallaServer(tmp_path, refusing, **off)
     refusing.calls.clear()
     refusing.wait = lambda *_, **__: None  # type: ignore[method-assign]  # nothing arrives there
-    server.start()
-    try:
+    with server:
         assert requests.post(f"{server.url}/webhooks/slack/webhook", json={}, timeout=5).status_code == 404
         assert server.ask("hello", "somebody")
-    finally:
-        server.stop()
     assert refusing.calls == []
