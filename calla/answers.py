@@ -24,6 +24,9 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 CONTACT_PREFIX = "utter_contact/"
 EVIDENCE_PREFIX = "utter_evidence/"
 SOURCES_RESPONSE = "utter_sources_line"
+# Buttons under an answer, and those of them that lead to what else may have been meant.
+MAX_BUTTONS = 3
+MAX_MEANT = 2
 
 
 class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
@@ -66,7 +69,7 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         for event in reversed(tracker.events):
             if isinstance(event, UserUttered):
                 plan: Mapping[str, Any] = (event.parse_data or {}).get(PLAN) or {}  # type: ignore[assignment]
-                candidates = plan.get("candidates", [])
+                candidates = _candidates(utter_action, plan)
                 break
         values = {k: v for k, v in kwargs.items() if isinstance(v, str)}
         message = self.render(utter_action, values=values, candidates=candidates)
@@ -82,7 +85,8 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         Args:
             name: name of the response.
             values: values for placeholders.
-            candidates: topic ids offered as buttons, for a clarification.
+            candidates: topic ids offered as buttons, by a clarification or before the
+                related topics of an answer.
 
         Returns:
             ``text`` (plain, with label and sources), ``buttons`` (if any), and
@@ -120,12 +124,15 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         return (referral.kind if referral else None) or "urgent"
 
     def _buttons(self, name: str, topic: Optional[Topic], candidates: list[str]) -> list[dict[str, str]]:
-        """Related topics, or the topics of a clarification; a button says its title."""
+        """Topics of a clarification, or those that may have been meant and related ones; a button says its title."""
         if name == CLARIFY_RESPONSE:
             titles = [self._catalogue.topics[c].title for c in candidates if c in self._catalogue.topics]
             titles.append(self._title(SOMETHING_ELSE_RESPONSE))
-        elif topic and not name.startswith(REFERRAL_PREFIX):
-            titles = [self._catalogue.topics[r].title for r in topic.related if r in self._catalogue.topics]
+        elif name.startswith(REFERRAL_PREFIX):
+            titles = [self._catalogue.topics[c].title for c in candidates if c in self._catalogue.topics]
+        elif topic:
+            offered = dict.fromkeys([*candidates[:MAX_MEANT], *topic.related])
+            titles = [self._catalogue.topics[id].title for id in offered if id in self._catalogue.topics][:MAX_BUTTONS]
         else:
             titles = []
         return [{"title": title, "payload": title} for title in titles if title]
@@ -147,3 +154,12 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
             return values.get(name) or contacts.get(name) or self._text(f"{CONTACT_PREFIX}{name}") or match.group()
 
         return _PLACEHOLDER.sub(value_of, text)
+
+
+def _candidates(utter_action: str, plan: Mapping[str, Any]) -> list[str]:
+    """Return the topics that a plan offers under a response; under a referral only where it is all that is said."""
+    if utter_action.startswith(REFERRAL_PREFIX):
+        referrals = [referral["response"] for referral in plan.get("referrals", [])]
+        if plan.get("responses") or referrals[-1:] != [utter_action]:
+            return []
+    return list(plan.get("candidates", []))

@@ -69,7 +69,9 @@ def main() -> int:
     def stop(_: int, __: Optional[FrameType]) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    # SIGINT too: started in the background by a script, it would be ignored.
+    for request in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(request, stop)
     # SANIC_HOST: Rasa's action server would answer everybody on the network.
     environment = {**os.environ, **QUIET, "SANIC_HOST": "127.0.0.1"}
     running: dict[str, subprocess.Popen[bytes]] = {}

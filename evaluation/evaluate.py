@@ -72,7 +72,7 @@ class Outcome:
 
     @property
     def right_or_offered(self) -> bool:
-        """Whether the expected topic was answered or is on a button of a clarification."""
+        """Whether the expected topic was answered or is on a button under what was said."""
         return self.right or self.expected in self.topics or self.expected in self.offered
 
 
@@ -165,7 +165,7 @@ def ask(bot: Bot, lines: list[dict[str, Any]], titles: dict[str, str], always: f
             answered = [topic_of(r.response) for r in replies if not r.response.startswith("utter_referral")]
             report.several.append((line["text"], line["topics"], answered))
             continue
-        offered = [b for r in replies if r.response == "utter_did_you_mean" for b in r.buttons]
+        offered = [b for r in replies for b in r.buttons]
         report.outcomes.append(
             Outcome(line["text"], line["topic"], tuple(replies), tuple(titles.get(b, b) for b in offered))
         )

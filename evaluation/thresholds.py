@@ -1,10 +1,10 @@
-"""Choose the numbers of the gate and of the learned detector on development data.
+"""Choose the numbers of the gate, of cutting and of the learned detector on development data.
 
 Prints the comparison of gate variants (which evidence separates what Calla can answer
-from what it cannot), the fitted weights for ``calla/nlu/gate.py``, and the detector's
-trade-off between missed referrals and needless ones; draws the latter as a curve into
-``docs/images/detector-curve.png``. Uses only ``tests/nlu/dev`` and ``tests/safety``,
-never ``tests/nlu/untouched``.
+from what it cannot), the fitted weights for ``calla/nlu/gate.py``, how many of several
+questions each threshold finds, and the detector's trade-off between missed referrals and
+needless ones; draws the latter as a curve into ``docs/images/detector-curve.png``. Uses only
+``tests/nlu/dev`` and ``tests/safety``, never ``tests/nlu/untouched``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
 SAFETY = ROOT / "tests" / "safety"
 EVIDENCE = ("best log-odds", "margin", "cosine", "outside log-odds", "cosine less outside cosine")
 # Messages that owe a referral, and messages that do not. Nothing is trained on any of them.
-OWED = ("referral_messages", "attack_1", "attack_2", "calibration_referral")
-BENIGN = ("benign_messages", "calibration_benign")
+OWED = ("referral_messages", "attack_1", "attack_2", "attack_3", "calibration_referral")
+BENIGN = ("benign_messages", "benign_3", "calibration_benign")
 VARIANTS = ([0], [2], [3], [4], [0, 1], [2, 3], [0, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4])
 # Share of in-scope messages that may be declined (the bar is 3 %).
 DECLINED = 0.02
@@ -143,6 +143,54 @@ def detector(scorer: Any, the_gate: Any, catalogue: Any) -> None:
     draw(points)
 
 
+def several(scorer: Any, the_gate: Any, catalogue: Any) -> None:
+    """Fit the weights of what tells a question from a part of one; show what each threshold gives.
+
+    Probabilities are out of fold (ten-fold cross-validation, a message in one fold).
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    from calla.nlu import several
+    from calla.nlu.judgement import Judging
+    from calla.nlu.language import Reading
+
+    def id_of(label: str) -> str:
+        return label.rpartition("/")[2]
+
+    messages: list[tuple[str, list[str], Any, list[Any]]] = []
+    rows: list[np.ndarray] = []
+    own: list[bool] = []
+    of: list[int] = []
+    for name in ("multi", "questions"):
+        for line in read(DEVELOPMENT / f"{name}.jsonl"):
+            reading, wanted = Reading(line["text"]), line.get("topics") or [line["topic"]]
+            judging = Judging(scorer, the_gate.gate, catalogue)
+            found = several.candidates_of(reading, judging, catalogue)
+            rows.extend(candidate.evidence for candidate in found)
+            own.extend(id_of(candidate.judgement.label) in wanted for candidate in found)
+            of.extend([len(messages)] * len(found))
+            messages.append((name, wanted, judging.one(reading.text), [c.judgement for c in found]))
+    x, y, groups = np.array(rows), np.array(own), np.array(of)
+    model = LogisticRegression(fit_intercept=False, max_iter=3000)
+    print(f'\n"question_weights": {[round(float(w), 2) for w in model.fit(x, y).coef_[0]]}')
+    probability = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
+    print("question_from  several, all answered  one with 'and', once  right first  answered twice")
+    for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
+        results: dict[str, list[bool]] = {"several": [], "one": [], "first": [], "twice": []}
+        for n, (name, wanted, whole, judged) in enumerate(messages):
+            asked = [j for j, p in zip(judged, probability[groups == n], strict=True) if p >= threshold]
+            got = [id_of(j.label) for j in several.chosen(whole, asked)]
+            if name == "questions":
+                results["first"].append(got[0] == wanted[0])
+                results["twice"].append(len(got) > 1)
+            elif len(wanted) > 1:
+                results["several"].append(set(wanted) <= set(got))
+            else:
+                results["one"].append(got == wanted)
+        print(f"{threshold:13.2f}" + "".join(f"{np.mean(hits):18.3f}" for hits in results.values()))
+
+
 def draw(points: list[tuple[float, ...]]) -> None:
     """Draw the trade-off."""
     import matplotlib
@@ -162,10 +210,12 @@ def draw(points: list[tuple[float, ...]]) -> None:
 
 
 def main() -> int:
-    """Run both comparisons; returns the exit status."""
+    """Run all comparisons; returns the exit status."""
     scorer, the_gate = components(bot := LoadedBot())
+    catalogue = Catalogue(bot.agent.domain.responses)  # type: ignore[union-attr]
     gate(scorer)
-    detector(scorer, the_gate, Catalogue(bot.agent.domain.responses))  # type: ignore[union-attr]
+    several(scorer, the_gate, catalogue)
+    detector(scorer, the_gate, catalogue)
     return 0
 
 

@@ -8,7 +8,7 @@ answer the rest. The policies only carry the plan out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import numpy as np
@@ -38,7 +38,7 @@ from calla.catalogue import (
     Topic,
     fold,
 )
-from calla.nlu import questions
+from calla.nlu import questions, several
 from calla.nlu.danger import EVIDENCE, Danger, detect, sentences_of
 from calla.nlu.judgement import FEATURES, Gate, Judgement, Judging
 from calla.nlu.language import Reading, is_other_language, reading_of
@@ -48,23 +48,10 @@ from calla.nlu.topics import SCORER, SCORES, TopicScorer
 PLAN = "plan"
 FINDINGS = "findings"
 CLARIFY_RESPONSE = "utter_did_you_mean"
-MAX_ANSWERS = 3
-# Stretches of a message looked at one by one; more would be a whole letter.
-MAX_PARTS = 8
-# Certainty from which a part needs no help from what was said before it.
-SURE = 0.7
-VERY_SURE = 0.95
-# Words from which a message is a story, and the certainty that a part of one needs.
-LONG = 25
-STORY_PART_FROM = 0.9
 # Words up to which a follow-up is only a fragment of a question.
 MAX_FRAGMENT = 5
-# What "they" are in a first message.
-DEFAULT_SUBJECT = "breast calcifications"
 # Turns of the visitor within which the same referral is given in its short form.
 SHORT_WITHIN_TURNS = 4
-# Small talk that stands beside a question and needs no answer of its own then.
-_PASSING = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "tell_me_more", "capabilities"})
 _WORDS = re.compile(r"[\w'-]+")
 
 
@@ -76,7 +63,8 @@ class Plan:
         outcome: ``answer``, ``clarify``, ``decline`` or the name of a special case.
         referrals: ``{"topic", "kind", "response", "by"}`` each, most urgent first.
         responses: names of the responses after the referrals, in order.
-        candidates: topic ids offered by a clarification.
+        candidates: topic ids offered by a clarification, or beside an answer that might
+            not be the one meant.
         topic: topic of the last answer, for follow-ups.
     """
 
@@ -108,18 +96,35 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
             # evaluation/thresholds.py.
-            "certainty_weights": [-2.86, 1.15, 0.04, 1.72, -0.31, 1.75],
-            "inside_weights": [-2.48, 0.74, -0.4, 0.89, -0.9, 2.08],
-            # Certainty that each part needs before a message is cut into questions.
-            "part_from": 0.35,
-            # The same where the message as a whole is clear.
-            "sure_part_from": 0.5,
+            "certainty_weights": [-2.38, 1.1, -0.26, 0.13, -0.3, 0.27],
+            "inside_weights": [-2.33, -0.03, 0.46, 0.34, -0.82, 0.82],
+            # Weights of what tells a question from a part of one (calla/nlu/several.py),
+            # fitted by evaluation/thresholds.py, and the probability from which it is one.
+            "question_weights": [
+                -0.24,
+                0.33,
+                0.28,
+                0.39,
+                0.27,
+                -0.02,
+                0.32,
+                1.03,
+                1.02,
+                1.55,
+                -0.99,
+                0.45,
+                0.29,
+                -0.25,
+                -0.25,
+                -0.17,
+            ],
+            "question_from": 0.15,
             # Weights of the learned detector's evidence (calla/nlu/danger.py), fitted by
             # evaluation/thresholds.py too.
-            "danger_weights": [0.84, 0.49, 3.37, 0.31, 0.16, 3.19, 0.17, -1.82],
+            "danger_weights": [0.79, 0.49, 1.69, 0.36, 0.18, 2.26, 0.13, -1.84],
             # Probability from which the learned detector alone owes a referral, and from
             # which it confirms a hint of the screen.
-            "referral_from": 0.75,
+            "referral_from": 0.8,
             "hinted_referral_from": 0.05,
         }
 
@@ -132,6 +137,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
             config["inside_from"],
         )
         self._danger_weights = np.array(config["danger_weights"], dtype=float)
+        self._question_weights = np.array(config["question_weights"], dtype=float)
         self._catalogues = CatalogueReader()
 
     @classmethod
@@ -155,14 +161,18 @@ class AnswerGate(GraphComponent, IntentClassifier):
         for key in (
             "answer_from",
             "inside_from",
-            "part_from",
-            "sure_part_from",
+            "question_from",
             "referral_from",
             "hinted_referral_from",
         ):
             if not 0 <= config.get(key, 0.5) <= 1:
                 raise InvalidConfigException(f"AnswerGate: {key} must be between 0 and 1.")
-        weighed = {"certainty_weights": FEATURES, "inside_weights": FEATURES, "danger_weights": EVIDENCE}
+        weighed = {
+            "certainty_weights": FEATURES,
+            "inside_weights": FEATURES,
+            "danger_weights": EVIDENCE,
+            "question_weights": several.EVIDENCE,
+        }
         for key, names in weighed.items():
             if len(config.get(key, names)) != len(names):
                 raise InvalidConfigException(f"AnswerGate: {key} must be {len(names)} numbers: {', '.join(names)}.")
@@ -241,11 +251,10 @@ class AnswerGate(GraphComponent, IntentClassifier):
         hinted = danger.probability >= self._config["hinted_referral_from"]
         findings = [f for f in findings if hinted or not f.get("hint")]
         detected = danger.probability >= self._config["referral_from"]
-        judged = [follow_up] if follow_up else self._judge_message(reading, judging, catalogue)
-        plan = self._answer(reading, judged, catalogue, tracker, may_refer=detected or bool(findings))
+        judged = [follow_up] if follow_up else self._questions(reading, judging, catalogue)
         if detected and danger.topic is not None and danger.topic.referral_to:
-            plan.referrals.append({"topic": danger.topic.referral_to, "by": "detector"})
-        return plan, findings
+            findings.append({"topic": danger.topic.referral_to, "by": "detector"})
+        return self._answer(reading, judged, catalogue, tracker, may_refer=bool(findings)), findings
 
     @staticmethod
     def _with_referrals(
@@ -270,12 +279,17 @@ class AnswerGate(GraphComponent, IntentClassifier):
         if plan.referrals:
             if plan.referrals[0]["kind"] in ("emergency", "crisis"):
                 # Now is the time to act, not to read on.
-                plan.responses, plan.topic = [], None
+                plan.responses, plan.candidates, plan.topic = [], [], None
             elif plan.outcome != "answer":
-                # "Did you mean" or "I only know" after a referral would bury it.
+                # "Did you mean" or "I only know" after a referral would bury it; what may
+                # have been meant is offered as buttons beneath.
                 plan.responses = []
             plan.outcome = "referral"
         return plan
+
+    def _questions(self, reading: Reading, judging: Judging, catalogue: Catalogue) -> list[Judgement]:
+        """Judge the one question of a message, or each of several."""
+        return several.judge(reading, judging, catalogue, self._question_weights, self._config["question_from"])
 
     def danger(
         self, reading: Reading, judging: Judging, catalogue: Catalogue, follow_up: Optional[Judgement] = None
@@ -325,12 +339,14 @@ class AnswerGate(GraphComponent, IntentClassifier):
             topic for j in answers if (topic := catalogue.by_intent(j.label)) and (may_refer or topic.group != REFERRAL)
         ]
         if topics and not (other_language and max(j.certainty for j in answers) < 0.8):
-            return self._answer_topics(topics, catalogue, tracker)
+            plan = self._answer_topics(topics, catalogue, tracker)
+            if len(topics) == 1 and topics[0].group != CHAT:
+                plan.candidates = [c for c in _offered(answers[0], catalogue) if c != topics[0].id]
+            return plan
         if other_language:
             return Plan("other_language", responses=["utter_other_language"])
         offered = next((j for j in judged if j.outcome == "clarify"), None) or next(iter(answers), None)
-        candidates = [t.id for label in offered.candidates if (t := catalogue.by_intent(label))] if offered else []
-        if candidates:
+        if offered and (candidates := _offered(offered, catalogue)):
             return Plan("clarify", responses=[CLARIFY_RESPONSE], candidates=candidates)
         return Plan("decline", responses=["utter_out_of_scope"])
 
@@ -342,7 +358,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
     ) -> Plan:
         plan = Plan("answer")
         last_topic = _last_topic(tracker, catalogue)
-        for topic in topics[:MAX_ANSWERS]:
+        for topic in topics[: several.MAX_ANSWERS]:
             if topic.referral == "always" and topic.referral_to:
                 plan.referrals.append({"topic": topic.referral_to, "by": "topic"})
             if topic.group == REFERRAL:
@@ -354,103 +370,6 @@ class AnswerGate(GraphComponent, IntentClassifier):
                 plan.responses.append(topic.response)
                 plan.topic = topic.id if topic.group == FAQ else plan.topic
         return plan
-
-    # ------------------------------------------------------------------ the judgement
-
-    def _judge_message(self, reading: Reading, judging: Judging, catalogue: Catalogue) -> list[Judgement]:
-        """Judge a message question by question, or whole."""
-        judged = judging.one(reading.text)
-        parts: list[questions.Part] = []
-        lines = [line.strip() for line in reading.text.split("\n")[1:]]
-        marked = "?" in reading.text
-        for sentence in reading.sentences():
-            # Spoken sentences run on without any mark.
-            found = questions.cut(sentence, run_on=not re.search(r"[.?!;:,]", sentence[:-1]))
-            if found and any(line.startswith(sentence) for line in lines):
-                found[0] = replace(found[0], strong=True)
-            if marked and not sentence.endswith("?"):
-                # Where questions carry their mark, a longer sentence without one tells a story.
-                found = [part if questions.requests(part.text) else replace(part, asks=False) for part in found]
-            parts.extend(found)
-        if len(parts) < 2:
-            return [judged]
-        return self._judge_parts(parts[:MAX_PARTS], judged, judging, catalogue)
-
-    def _judge_parts(
-        self,
-        parts: list[questions.Part],
-        judged_whole: Judgement,
-        judging: Judging,
-        catalogue: Catalogue,
-    ) -> list[Judgement]:
-        """Answer each question of a message, but never cut one question in two."""
-        judged = judging.all([part.text for part in parts])
-        asking = [i for i, part in enumerate(parts) if part.asks]
-        # A message that is clear as a whole is cut only for parts that are clear too.
-        needed = self._config["part_from"] if judged_whole.certainty < SURE else self._config["sure_part_from"]
-        length = sum(len(_WORDS.findall(part.text)) for part in parts)
-        if length > LONG and judged_whole.certainty > VERY_SURE:
-            # A story with one clear question: what it mentions by the way is no question.
-            needed = STORY_PART_FROM
-        chosen: dict[str, Judgement] = {}
-        previous: Optional[Topic] = None
-        for i, part in enumerate(parts):
-            judgement = self._resolved(part.text, judged[i], previous, judging)
-            topic = catalogue.by_intent(judgement.label)
-            if topic is None or topic.group == REFERRAL or judgement.outcome == "decline":
-                continue
-            own = judgement.label == judged_whole.label
-            if topic.referral == "always" and not own and judgement.certainty < VERY_SURE:
-                # A stray clause is no reason to speak of biopsies; danger is found elsewhere.
-                continue
-            previous = topic if topic.group == FAQ else previous
-            beside_mark = part.strong or any(p.strong for p in parts[i + 1 : i + 2])
-            # "Calcium in breasts common or rare, is it a kind of cancer": beside a clear
-            # question in the same sentence, a clear clause is one too.
-            beside_question = any(
-                0 <= n < len(parts)
-                and parts[n].asks
-                and parts[n].sentence == part.sentence
-                and judged[n].certainty > SURE
-                and judged[n].label != judgement.label
-                for n in (i - 1, i + 1)
-            )
-            named = judgement.certainty > VERY_SURE and (beside_mark or beside_question or own)
-            wanted = part.asks or not asking or named
-            # "Can you help me?" is a way to begin, "what sort of thing may one ask?" is not.
-            asked = topic.id == "capabilities" and part.asks and len(_WORDS.findall(part.text)) > 4
-            passing = topic.id in _PASSING and not asked
-            if wanted and not passing and judgement.certainty >= needed:
-                chosen.setdefault(judgement.label, judgement)
-        marked = any(part.strong for part in parts)
-        sure = all(judgement.certainty > VERY_SURE for judgement in chosen.values())
-        if len(chosen) >= 2 and not (
-            not marked
-            and not sure
-            and len(asking) < 2
-            and judged_whole.certainty > 0.8
-            and judged_whole.label in chosen
-        ):
-            return [replace(j, outcome="answer") for j in list(chosen.values())[:MAX_ANSWERS]]
-        if len(asking) == 1 and chosen:
-            # One question among remarks: the remarks may name what it is about, or drown
-            # it. A finding in the remarks owes its referral and leaves the question to answer.
-            only = next(iter(chosen.values()))
-            finding = judged_whole.label.startswith(f"{REFERRAL}/")
-            return [only if finding or only.certainty > judged_whole.certainty else judged_whole]
-        return [judged_whole]
-
-    def _resolved(self, text: str, judgement: Judgement, previous: Optional[Topic], judging: Judging) -> Judgement:
-        """Judge a part again with what its "it" stands for, or what it leaves out."""
-        pronoun = questions.has_pronoun(text)
-        # "Which foods have it?" is clear only with what "it" is, "why bad?" only with what is.
-        bare = judgement.label.endswith("/tell_me_more")
-        limit = VERY_SURE if previous and pronoun else SURE
-        if not (pronoun or previous) or (judgement.certainty >= limit and not (bare and previous)):
-            return judgement
-        subject = (previous.subject if previous else "") or DEFAULT_SUBJECT
-        resolved = judging.one(questions.put_subject(text, subject))
-        return resolved if resolved.certainty >= min(SURE, judgement.certainty) else judgement
 
     # ------------------------------------------------------------------- follow-ups
 
@@ -500,6 +419,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
         if best.certainty < whole.certainty - 0.3:
             return None
         return best
+
+
+def _offered(judgement: Judgement, catalogue: Catalogue) -> list[str]:
+    """Return the ids of the topics worth offering, best first."""
+    return [topic.id for label in judgement.candidates if (topic := catalogue.by_intent(label))]
 
 
 def _last_topic(tracker: Optional[DialogueStateTracker], catalogue: Catalogue) -> Optional[Topic]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 import numpy as np
+from scipy.special import softmax
 
 from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue
 from calla.nlu.topic_model import Scores
@@ -15,6 +16,8 @@ FEATURES = ("bias", "best log-odds", "margin", "cosine", "outside log-odds", "co
 MAX_CANDIDATES = 3
 # Probability from which the topic model believes in an emergency or a crisis.
 ACUTE_FROM = 0.8
+# Keeps what one of two wordings rules out from being ruled out altogether.
+FLOOR = 1e-3
 _ACUTE = frozenset({f"{REFERRAL}/emergency", f"{REFERRAL}/emotional_crisis"})
 
 
@@ -72,7 +75,8 @@ class Judging:
         self._owing = scorer.owing(catalogue)
         self._acute = np.array([label in _ACUTE for label in scorer.labels])
         self._outside = scorer.labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in scorer.labels else None
-        self._judged = {text: self.of(scores)[0] for text, scores in (known or {}).items()}
+        self._scored: dict[str, Scores] = dict(known or {})
+        self._judged = {text: self.of(scores)[0] for text, scores in self._scored.items()}
 
     def one(self, text: str) -> Judgement:
         """Judge a text."""
@@ -82,8 +86,31 @@ class Judging:
         """Judge texts; those judged before cost nothing."""
         new = [text for text in dict.fromkeys(texts) if text not in self._judged]
         if new:
-            self._judged.update(zip(new, self.of(self.scorer.score(new)), strict=True))
+            scores = self.scorer.score(new)
+            self._judged.update(zip(new, self.of(scores), strict=True))
+            self._scored.update({text: Scores(*(part[i : i + 1] for part in scores)) for i, text in enumerate(new)})
         return [self._judged[text] for text in texts]
+
+    def share(self, text: str, label: str) -> float:
+        """Return the probability of a label for a text."""
+        self.one(text)
+        return float(self._scored[text].probabilities[0, self.scorer.labels.index(label)])
+
+    def together(self, bare: str, completed: str, weight: float) -> Judgement:
+        """Judge a text by itself and completed by what it leaves out, as one.
+
+        Args:
+            bare: the text.
+            completed: the same with its subject.
+            weight: 0 to 1, how much the completed text counts; the log-probabilities are
+                averaged (a logarithmic opinion pool, Heskes 1998).
+        """
+        self.all([bare, completed])
+        one, other = self._scored[bare], self._scored[completed]
+        p = (1 - weight) * np.log(one.probabilities + FLOOR) + weight * np.log(other.probabilities + FLOOR)
+        similarities = (1 - weight) * one.similarities + weight * other.similarities
+        wording = (1 - weight) * one.wording + weight * other.wording
+        return self.of(Scores(softmax(p, axis=1), similarities, wording))[0]
 
     def of(self, scores: Scores) -> list[Judgement]:
         """Judge scored texts one by one."""
@@ -93,9 +120,8 @@ class Judging:
             features, order = gate_features(p, similarity, self._outside)
             best = int(order[0])
             certainty = logistic(features @ gate.certainty_weights)
-            candidates = tuple(
-                labels[i] for i in order[: MAX_CANDIDATES + 3] if p[i] > 0.02 and labels[i].startswith(f"{FAQ}/")
-            )[:MAX_CANDIDATES]
+            likely = [i for i in order[: MAX_CANDIDATES + 3] if p[i] > 0.02 and labels[i].startswith(f"{FAQ}/")]
+            candidates = tuple(labels[i] for i in likely[:MAX_CANDIDATES])
             if logistic(features @ gate.inside_weights) < gate.inside_from:
                 outcome = "decline"
             elif certainty >= gate.answer_from:

@@ -35,15 +35,22 @@ _ASKS_AFTER_MARK = re.compile(rf"(?:[:,]\s*(?:and\s+|so\s+)?|\b(?:so|then)\s+){_
 # Boundaries that may separate two questions of one sentence. A strong one separates
 # whatever follows it, a weak one only a clause that starts to ask.
 _STRONG = (
-    r"(?:\?+|;|\n|\s\+\s|\.\.+\s)\s*(?:and\s+|also\s+|plus\s+)?"
+    r"(?:\?+|;|\n|\s[+/]\s|\.\.+\s|\s(?=\d[.):]\s))\s*(?:\d[.):]\s+|and\s+|also\s+|plus\s+)?"
     r"|[,.]?\s+(?:and also|but also|also|plus|and then|and after that|oh and|as well as|and secondly|secondly|"
     r"another thing|(?:and )?(?:the )?(?:second|third|next|other|last) (?:question|thing)(?: is)?|"
     r"(?:and )?(?:number|question) (?:two|three|2|3))[\s,:]+"
 )
-_WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then)\s+|\s+-\s+)(?={_ASKING}\b)"
+_WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then|&)\s+|\s+-\s+)(?={_ASKING}\b)"
 # Spoken messages have no marks at all: there only a question word begins a question,
 # and not where the word before it needs it ("tell me what", "depends on how").
 _RUN_ON = r"\s+(?=(?:what|whats|which|how|why|when|where)\b)"
+# A verb before its subject begins one too, after a question that has its own verb:
+# "must I drink more must I leave coffee".
+_INVERTED = (
+    r"(?:(?:do|can|could|should|must|will|would|may|am)\s+(?:i|you|we|they|he|she|it|people|women|these|those)|"
+    r"(?:is|are|was|were)\s+(?:it|they|there|this|that|these|those)|does\s+\w+)\b"
+)
+_VERB = re.compile(r"\b(?:do|does|did|can|could|should|must|will|would|may|am|is|are|was|were|has|have)\b", re.I)
 _NEEDS_QUESTION_WORD = frozenset(
     [
         "about",
@@ -62,6 +69,18 @@ _NEEDS_QUESTION_WORD = frozenset(
         "hello",
         "hey",
         "hi",
+        "how",
+        "if",
+        "it",
+        "that",
+        "they",
+        "there",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
         "idea",
         "in",
         "is",
@@ -90,11 +109,13 @@ _NEEDS_QUESTION_WORD = frozenset(
         "wondering",
     ]
 )
-_CUT = re.compile(rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})|(?P<run_on>{_RUN_ON})", re.I)
+_CUT = re.compile(
+    rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})|(?P<run_on>{_RUN_ON})|(?P<inverted>\s+(?={_INVERTED}))", re.I
+)
 # "1) ...", "- ...", "first question ..." at the beginning.
 _LIST_MARK = re.compile(
-    r"^\s*(?:(?:\d+[.):]|[-*•])\s*|(?:(?:so|and|my) )?(?:first|number one|number 1|question one)"
-    r"(?: question| thing)?(?: is)?[\s,:]+)",
+    r"^\s*(?:(?:\d+[.):]|[-*•])\s*|(?:(?:so|and|my) )?(?:(?:first|number one|number 1|question one)"
+    r"(?:(?: question| thing)(?: is)?[\s,:]+|[,:]\s*)))",
     re.I,
 )
 # Words up to which a question without its mark is still taken for one.
@@ -182,9 +203,13 @@ def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
     for match in _CUT.finditer(sentence):
         if match.group("run_on") and not (run_on and _stands_alone(sentence[: match.start()])):
             continue
+        if match.group("inverted") and not (
+            run_on and _stands_alone(sentence[: match.start()]) and _VERB.search(sentence[start : match.start()])
+        ):
+            continue
         piece = sentence[start : match.start() + (match.group().startswith("?") and 1)].strip()
         words = len(re.findall(r"\w+", piece))
-        if words >= 3 or (words == 2 and not match.group("run_on")):
+        if words >= 3 or (words == 2 and (match.group("strong") or match.group("weak"))):
             parts.append(Part(piece, asks(piece), strong, sentence))
             start, strong = match.end(), bool(match.group("strong"))
     rest = sentence[start:].strip()
@@ -201,11 +226,6 @@ def _stands_alone(before: str) -> bool:
 def has_pronoun(text: str) -> bool:
     """Say whether a text refers back with "it", "they", "that" and the like."""
     return bool(_PRONOUN.search(text))
-
-
-def has_it(text: str) -> bool:
-    """Say whether a text refers back with "it" or "its": to one thing named before."""
-    return bool(re.search(r"\b(?:it|its)\b", text, re.I))
 
 
 def put_subject(text: str, subject: str) -> str:

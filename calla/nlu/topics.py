@@ -75,6 +75,8 @@ class TopicClassifier(GraphComponent, IntentClassifier):
             "spelling_dimensions": 300,
             # Weight of the spelling beside the meaning (whose weight is 1).
             "spelling_weight": 0.5,
+            # Weight of the cosine to the nearest known question beside the log-probability.
+            "similarity_weight": 10.0,
         }
 
     def __init__(
@@ -120,6 +122,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
             strength=self._config["strength"],
             spelling_dimensions=self._config["spelling_dimensions"],
             spelling_weight=self._config["spelling_weight"],
+            similarity_weight=self._config["similarity_weight"],
         ).fit(texts, labels, np.vstack(vectors), owes)
         self._scorer = TopicScorer(model)
         with self._model_storage.write_to(self._resource) as folder:
@@ -169,6 +172,6 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         Raises:
             InvalidConfigException: if one is out of range.
         """
-        for key in ("strength", "spelling_dimensions", "spelling_weight"):
+        for key in ("strength", "spelling_dimensions", "spelling_weight", "similarity_weight"):
             if config.get(key, 1) <= 0:
                 raise InvalidConfigException(f"TopicClassifier: {key} must be above 0.")

