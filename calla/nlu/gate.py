@@ -124,7 +124,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
             "danger_weights": [0.79, 0.49, 1.69, 0.36, 0.18, 2.26, 0.13, -1.84],
             # Probability from which the learned detector alone owes a referral, and from
             # which it confirms a hint of the screen.
-            "referral_from": 0.8,
+            "referral_from": 0.7,
             "hinted_referral_from": 0.05,
         }
 
