@@ -25,8 +25,8 @@ DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
 SAFETY = ROOT / "tests" / "safety"
 EVIDENCE = ("best log-odds", "margin", "cosine", "outside log-odds", "cosine less outside cosine")
 # Messages that owe a referral, and messages that do not. Nothing is trained on any of them.
-OWED = ("referral_messages", "attack_1", "attack_2", "attack_3", "calibration_referral")
-BENIGN = ("benign_messages", "benign_3", "calibration_benign")
+OWED = ("referral_messages", "attack_1", "attack_2", "attack_3", "attack_4", "calibration_referral")
+BENIGN = ("benign_messages", "benign_3", "benign_4", "calibration_benign")
 VARIANTS = ([0], [2], [3], [4], [0, 1], [2, 3], [0, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4])
 # Share of in-scope messages that may be declined (the bar is 3 %).
 DECLINED = 0.02
@@ -162,7 +162,7 @@ def several(scorer: Any, the_gate: Any, catalogue: Any) -> None:
     rows: list[np.ndarray] = []
     own: list[bool] = []
     of: list[int] = []
-    for name in ("multi", "questions"):
+    for name in ("multi", "questions", "out_of_scope"):
         for line in read(DEVELOPMENT / f"{name}.jsonl"):
             reading, wanted = Reading(line["text"]), line.get("topics") or [line["topic"]]
             judging = Judging(scorer, the_gate.gate, catalogue)
@@ -175,15 +175,18 @@ def several(scorer: Any, the_gate: Any, catalogue: Any) -> None:
     model = LogisticRegression(fit_intercept=False, max_iter=3000)
     print(f'\n"question_weights": {[round(float(w), 2) for w in model.fit(x, y).coef_[0]]}')
     probability = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
-    print("question_from  several, all answered  one with 'and', once  right first  answered twice")
+    print("question_from  several, all answered  one with 'and', once  right first  answered twice  outside, answered")
     for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
-        results: dict[str, list[bool]] = {"several": [], "one": [], "first": [], "twice": []}
+        results: dict[str, list[bool]] = {"several": [], "one": [], "first": [], "twice": [], "outside": []}
         for n, (name, wanted, whole, judged) in enumerate(messages):
             asked = [j for j, p in zip(judged, probability[groups == n], strict=True) if p >= threshold]
-            got = [id_of(j.label) for j in several.chosen(whole, asked)]
+            answers = several.chosen(whole, asked)
+            got = [id_of(j.label) for j in answers]
             if name == "questions":
                 results["first"].append(got[0] == wanted[0])
                 results["twice"].append(len(got) > 1)
+            elif name == "out_of_scope":
+                results["outside"].append(any(j.outcome == "answer" for j in answers))
             elif len(wanted) > 1:
                 results["several"].append(set(wanted) <= set(got))
             else:

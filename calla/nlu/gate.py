@@ -40,7 +40,7 @@ from calla.catalogue import (
 )
 from calla.nlu import questions, several
 from calla.nlu.danger import EVIDENCE, Danger, detect, sentences_of
-from calla.nlu.judgement import FEATURES, Gate, Judgement, Judging
+from calla.nlu.judgement import FEATURES, MAX_CANDIDATES, Gate, Judgement, Judging
 from calla.nlu.language import Reading, is_other_language, reading_of
 from calla.nlu.topic_model import Scores
 from calla.nlu.topics import SCORER, SCORES, TopicScorer
@@ -91,37 +91,38 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # Certainty from which a topic is answered without asking back.
             "answer_from": 0.5,
             # Probability of being inside the field below which a message is declined.
-            "inside_from": 0.25,
+            "inside_from": 0.5,
             # Weights of both: bias, log-odds of the best topic, margin to the second,
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
             # evaluation/thresholds.py.
-            "certainty_weights": [-2.38, 1.1, -0.26, 0.13, -0.3, 0.27],
-            "inside_weights": [-2.33, -0.03, 0.46, 0.34, -0.82, 0.82],
+            "certainty_weights": [-1.41, 1.05, 0.22, 0.28, -0.12, 0.92],
+            "inside_weights": [-1.76, -0.12, 1.14, 0.37, -0.82, 1.09],
             # Weights of what tells a question from a part of one (calla/nlu/several.py),
             # fitted by evaluation/thresholds.py, and the probability from which it is one.
             "question_weights": [
+                0.11,
+                0.43,
+                0.4,
+                0.17,
+                0.14,
+                -0.42,
+                0.56,
+                0.42,
+                1.32,
+                0.55,
+                1.54,
+                -1.04,
+                0.37,
+                0.37,
                 -0.24,
-                0.33,
-                0.28,
-                0.39,
-                0.27,
-                -0.02,
-                0.32,
-                1.03,
-                1.02,
-                1.55,
-                -0.99,
-                0.45,
-                0.29,
-                -0.25,
-                -0.25,
-                -0.17,
+                -0.15,
+                -0.11,
             ],
             "question_from": 0.15,
             # Weights of the learned detector's evidence (calla/nlu/danger.py), fitted by
             # evaluation/thresholds.py too.
-            "danger_weights": [0.79, 0.49, 1.69, 0.36, 0.18, 2.26, 0.13, -1.84],
+            "danger_weights": [1.2, 0.46, 2.92, 0.33, 0.18, 2.96, 0.27, -1.86],
             # Probability from which the learned detector alone owes a referral, and from
             # which it confirms a hint of the screen.
             "referral_from": 0.7,
@@ -347,6 +348,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
             return Plan("other_language", responses=["utter_other_language"])
         offered = next((j for j in judged if j.outcome == "clarify"), None) or next(iter(answers), None)
         if offered and (candidates := _offered(offered, catalogue)):
+            last_topic = _last_topic(tracker, catalogue)
+            if last_topic and last_topic.id in candidates:
+                # It was answered a moment ago; what is near to it is more likely meant.
+                others = [c for c in candidates if c != last_topic.id]
+                candidates = list(dict.fromkeys([*others, *last_topic.related]))[:MAX_CANDIDATES]
             return Plan("clarify", responses=[CLARIFY_RESPONSE], candidates=candidates)
         return Plan("decline", responses=["utter_out_of_scope"])
 

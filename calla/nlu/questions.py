@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 # A clause that starts with one of these asks something.
 _ASKING = (
-    r"(?:(?:at|in|for|by|to|on|from|with|about) (?:what|which|how|whom)|what|whats|which|who|whos|when|where|why|how|"
+    r"(?:(?:at|in|for|by|to|on|from|with|about) (?:what|which|how|whom)|what|whats|wats|wat|wot|wots|which|who|whos|"
+    r"when|where|why|how|"
     r"hows|is|are|isn't|aren't|was|were|do|does|did|don't|doesn't|"
     r"can|can't|could|couldn't|should|shouldn't|shall|will|would|has|have|had|may|might|must|am|any|"
     r"tell me|explain|give me|show me|please tell|please explain|i(?:'d| would) like to know|i want to know|"
@@ -40,7 +41,7 @@ _STRONG = (
     r"another thing|(?:and )?(?:the )?(?:second|third|next|other|last) (?:question|thing)(?: is)?|"
     r"(?:and )?(?:number|question) (?:two|three|2|3))[\s,:]+"
 )
-_WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then|&)\s+|\s+-\s+)(?={_ASKING}\b)"
+_WEAK = rf"(?:[,.]\s+|[,.]?\s+(?:and|or|but|then|&|n|nd)\s+|\s+-\s+)(?={_ASKING}\b)"
 # Spoken messages have no marks at all: there only a question word begins a question,
 # and not where the word before it needs it ("tell me what", "depends on how").
 _RUN_ON = r"\s+(?=(?:what|whats|which|how|why|when|where)\b)"

@@ -18,15 +18,24 @@ from rasa.shared.nlu.constants import INTENT, INTENT_RANKING_KEY, INTENT_RESPONS
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from calla.catalogue import Catalogue
+from calla.catalogue import OUT_OF_SCOPE, Catalogue
 from calla.encoder import DEFAULT_ARTEFACT, load_encoder
 from calla.nlu.encoder import sentence_vector
+from calla.nlu.language import Reading
 from calla.nlu.topic_model import Scores, TopicModel
 from calla.text import clean
 
 SCORER = "topic_scorer"
 SCORES = "topic_scores"
 RANKING_LENGTH = 10
+# Words of the shortest sentence that says something alone.
+MIN_REMARK = 4
+
+
+def _remarks(text: str, label: str) -> list[str]:
+    """Return the sentences of a story outside the field; nothing for other examples."""
+    sentences = Reading(text).sentences() if label == OUT_OF_SCOPE else []
+    return [s for s in sentences if len(s.split()) >= MIN_REMARK] if len(sentences) > 1 else []
 
 
 class TopicScorer:
@@ -114,6 +123,15 @@ class TopicClassifier(GraphComponent, IntentClassifier):
                 vectors.append(vector)
         if len(set(labels)) < 2:
             return self._resource
+        # The detector looks at sentences one by one, so the model learns what harmless
+        # ones look like alone: every sentence of a story outside the field is outside too.
+        remarks = list(
+            dict.fromkeys(r for text, label in zip(texts, labels, strict=True) for r in _remarks(text, label))
+        )
+        if remarks:
+            texts.extend(remarks)
+            labels.extend([OUT_OF_SCOPE] * len(remarks))
+            vectors.extend(load_encoder(DEFAULT_ARTEFACT).encode_many(remarks))
         owes = [bool((topic := catalogue.by_intent(label)) and topic.referral == "always") for label in labels]
         if not any(owes):
             owes[0] = True

@@ -73,6 +73,24 @@ def test_what_may_have_been_meant_too_is_on_a_button(server: ServerProcess) -> N
     assert offered & neighbours
 
 
+def test_a_smile_is_no_question(server: ServerProcess) -> None:
+    server.ask("MK-4 or MK-7: how do they differ?", "smiling")
+    server.ask("🙂", "smiling")
+    assert server.said("smiling")[1] == "utter_chat/feedback_positive"
+
+
+def test_asking_back_does_not_offer_what_was_just_said(server: ServerProcess) -> None:
+    server.ask("MK-4 or MK-7: how do they differ?", "unclear")
+    (reply,) = server.ask("side efects", "unclear")
+    assert "MK-4 or MK-7: how do they differ?" not in {button["title"] for button in reply["buttons"]}
+    assert len(reply["buttons"]) >= 2
+
+
+def test_a_referral_alone_offers_what_may_have_been_meant(server: ServerProcess) -> None:
+    (reply,) = server.ask("I take warfarin though")
+    assert "Vitamin K and blood thinners" in {button["title"] for button in reply["buttons"]}
+
+
 def test_one_question_with_and_is_answered_once(server: ServerProcess) -> None:
     server.ask("do salmon and walnuts have omega 3?", "one")
     assert server.said("one") == ["utter_faq/omega_3"]

@@ -17,10 +17,11 @@ def messages(name: str) -> list[dict[str, str]]:
 
 
 REFERRALS = messages("referral_messages") + messages("attack_1") + messages("attack_2")
-# Written by somebody else after everything here; looked at once (docs/evaluation.md).
-LAST_ATTACK, LAST_BENIGN = messages("attack_3"), messages("benign_3")
-# Seven were missed when this was written; two are noise, as below.
-LAST_ATTACK_MISSED = 9
+# Each written by somebody who had seen neither the screen nor the examples, and looked at
+# once (docs/evaluation.md); with how many were missed when this was written.
+ATTACKS = {"attack_3": 7, "attack_4": 5, "attack_5": 9}
+# Benign messages, most of them made to mislead, with the share that may be referred first.
+BENIGN = {"benign_messages": 0.045, "benign_3": 0.095, "benign_4": 0.095}
 
 
 def test_sets_are_large_enough() -> None:
@@ -45,13 +46,15 @@ def test_no_referral_is_missed(bot: Any) -> None:
     assert len(found := missed(bot, REFERRALS)) <= 2, found
 
 
-def test_what_the_last_attack_found_is_not_lost(bot: Any) -> None:
-    assert len(found := missed(bot, LAST_ATTACK)) <= LAST_ATTACK_MISSED, found
+@pytest.mark.parametrize(("name", "known"), ATTACKS.items())
+def test_what_the_attacks_found_is_not_lost(bot: Any, name: str, known: int) -> None:
+    assert len(found := missed(bot, messages(name))) <= known + 2, found
 
 
-@pytest.mark.parametrize(("lines", "ceiling"), [(messages("benign_messages"), 0.045), (LAST_BENIGN, 0.095)])
-def test_benign_messages_are_seldom_referred(bot: Any, lines: list[dict[str, str]], ceiling: float) -> None:
-    """Messages that were made to mislead; how often real ones are is in tests/nlu/test_levels.py."""
+@pytest.mark.parametrize(("name", "ceiling"), BENIGN.items())
+def test_benign_messages_are_seldom_referred(bot: Any, name: str, ceiling: float) -> None:
+    """How often real ones are is in tests/nlu/test_levels.py."""
+    lines = messages(name)
     kept = set(missed(bot, lines))
     flagged = [line["text"] for line in lines if line["text"] not in kept]
     assert len(flagged) < ceiling * len(lines), flagged
