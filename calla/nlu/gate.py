@@ -92,6 +92,9 @@ class AnswerGate(GraphComponent, IntentClassifier):
             "answer_from": 0.5,
             # Probability of being inside the field below which a message is declined.
             "inside_from": 0.5,
+            # Both for a follow-up or a part of a message: they say less by themselves.
+            "inside_part_from": 0.25,
+            "answer_part_from": 0.2,
             # Weights of both: bias, log-odds of the best topic, margin to the second,
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
@@ -101,23 +104,23 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # Weights of what tells a question from a part of one (calla/nlu/several.py),
             # fitted by evaluation/thresholds.py, and the probability from which it is one.
             "question_weights": [
-                0.11,
-                0.43,
-                0.4,
-                0.17,
-                0.14,
-                -0.42,
-                0.56,
-                0.42,
-                1.32,
-                0.55,
-                1.54,
-                -1.04,
-                0.37,
-                0.37,
+                0.27,
+                0.35,
+                0.33,
+                0.25,
+                0.2,
+                0.2,
+                0.52,
+                0.36,
+                1.37,
+                0.69,
+                1.49,
+                -0.98,
+                0.36,
+                0.34,
                 -0.24,
-                -0.15,
-                -0.11,
+                -0.2,
+                -0.12,
             ],
             "question_from": 0.15,
             # Weights of the learned detector's evidence (calla/nlu/danger.py), fitted by
@@ -136,6 +139,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
             np.array(config["inside_weights"], dtype=float),
             config["answer_from"],
             config["inside_from"],
+            config["inside_part_from"],
+            config["answer_part_from"],
         )
         self._danger_weights = np.array(config["danger_weights"], dtype=float)
         self._question_weights = np.array(config["question_weights"], dtype=float)
@@ -162,6 +167,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
         for key in (
             "answer_from",
             "inside_from",
+            "inside_part_from",
+            "answer_part_from",
             "question_from",
             "referral_from",
             "hinted_referral_from",
@@ -419,7 +426,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # Nobody asks the same again with "and ...?"; what is left of it keeps its
             # share, so that the certainty falls where nothing else fits.
             scores.probabilities[:, scorer.labels.index(last_topic.intent)] *= 0.05 if leads else 0.2
-        best = max(judging.of(scores), key=lambda j: j.certainty)
+        best = max(judging.of(scores, part=True), key=lambda j: j.certainty)
         if best.outcome == "decline":
             return None
         if best.certainty < whole.certainty - 0.3:

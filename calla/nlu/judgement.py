@@ -30,6 +30,7 @@ class Judgement:
         label: best label that can be answered (full retrieval intent), or out of scope.
         candidates: labels worth offering, best first.
         certainty: 0 to 1, how sure the gate is of ``label``.
+        inside: 0 to 1, how sure the gate is that the text is about the field at all.
         mass: probability of all labels together that owe a referral.
         nearness: cosine to the nearest known question that owes a referral, less the
             cosine to the nearest that does not; from -2 to 2.
@@ -41,6 +42,7 @@ class Judgement:
     label: str
     candidates: tuple[str, ...]
     certainty: float
+    inside: float
     mass: float
     nearness: float
     wording: float
@@ -55,6 +57,8 @@ class Gate:
     inside_weights: np.ndarray
     answer_from: float
     inside_from: float
+    inside_part_from: float
+    answer_part_from: float
 
 
 class Judging:
@@ -71,7 +75,7 @@ class Judging:
         self, scorer: TopicScorer, gate: Gate, catalogue: Catalogue, known: Optional[dict[str, Scores]] = None
     ) -> None:
         self.scorer = scorer
-        self._gate = gate
+        self.gate = gate
         self._owing = scorer.owing(catalogue)
         self._acute = np.array([label in _ACUTE for label in scorer.labels])
         self._outside = scorer.labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in scorer.labels else None
@@ -110,11 +114,17 @@ class Judging:
         p = (1 - weight) * np.log(one.probabilities + FLOOR) + weight * np.log(other.probabilities + FLOOR)
         similarities = (1 - weight) * one.similarities + weight * other.similarities
         wording = (1 - weight) * one.wording + weight * other.wording
-        return self.of(Scores(softmax(p, axis=1), similarities, wording))[0]
+        return self.of(Scores(softmax(p, axis=1), similarities, wording), part=True)[0]
 
-    def of(self, scores: Scores) -> list[Judgement]:
-        """Judge scored texts one by one."""
-        labels, owing, gate = self.scorer.labels, self._owing, self._gate
+    def of(self, scores: Scores, *, part: bool = False) -> list[Judgement]:
+        """Judge scored texts one by one.
+
+        Args:
+            scores: their scores, a row each.
+            part: whether they are parts of a message or of a conversation, which say
+                less by themselves; fewer are taken for outside the field then.
+        """
+        labels, owing, gate = self.scorer.labels, self._owing, self.gate
         judged = []
         for p, similarity, wording in zip(*scores, strict=True):
             features, order = gate_features(p, similarity, self._outside)
@@ -122,9 +132,10 @@ class Judging:
             certainty = logistic(features @ gate.certainty_weights)
             likely = [i for i in order[: MAX_CANDIDATES + 3] if p[i] > 0.02 and labels[i].startswith(f"{FAQ}/")]
             candidates = tuple(labels[i] for i in likely[:MAX_CANDIDATES])
-            if logistic(features @ gate.inside_weights) < gate.inside_from:
+            inside = logistic(features @ gate.inside_weights)
+            if inside < (gate.inside_part_from if part else gate.inside_from):
                 outcome = "decline"
-            elif certainty >= gate.answer_from:
+            elif certainty >= (gate.answer_part_from if part else gate.answer_from):
                 outcome = "answer"
             else:
                 outcome = "clarify" if candidates else "decline"
@@ -135,7 +146,7 @@ class Judging:
                 # An emergency or crisis ends the conversation, so a small share does not suggest it.
                 danger = labels[int(np.argmax(np.where(owing & ~(self._acute & (p < ACUTE_FROM)), p, 0.0)))]
             judged.append(
-                Judgement(outcome, labels[best], candidates, certainty, mass, nearness, float(wording), danger)
+                Judgement(outcome, labels[best], candidates, certainty, inside, mass, nearness, float(wording), danger)
             )
         return judged
 

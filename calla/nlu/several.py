@@ -109,7 +109,11 @@ def candidates_of(reading: Reading, judging: Judging, catalogue: Catalogue) -> l
     for i, (part, judgement) in enumerate(zip(parts, resolved, strict=True)):
         topic = catalogue.by_intent(judgement.label)
         own = judgement.label == whole.label
-        if topic is None or judgement.outcome == "decline" or not _answerable(topic, part, judgement, own):
+        if (
+            topic is None
+            or judgement.inside < judging.gate.inside_part_from
+            or not _answerable(topic, part, judgement, own)
+        ):
             continue
         share = judging.share(reading.text, judgement.label)
         found.append(Candidate(judgement, _evidence(i, parts, resolved, whole, share, reading.text)))
