@@ -52,6 +52,13 @@ CLARIFY_RESPONSE = "utter_did_you_mean"
 MAX_FRAGMENT = 5
 # Turns of the visitor within which the same referral is given in its short form.
 SHORT_WITHIN_TURNS = 4
+# What emoji alone say, by their Unicode names; the topic model knows words, not faces.
+_PICTURES = (
+    (re.compile(r"thumbs down|angry|pouting|rolling eyes"), "feedback_negative"),
+    (re.compile(r"cry|worried|anxious|fearful|sad|disappointed|pensive|tired"), "worried_or_anxious"),
+    (re.compile(r"folded hands"), "thanks"),
+    (re.compile(r"thumbs up|heart|smil|grin|clap|party|OK hand|hundred|star"), "feedback_positive"),
+)
 _WORDS = re.compile(r"[\w'-]+")
 
 
@@ -322,6 +329,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
         if reading.payload and (topic := catalogue.by_intent(reading.payload)):
             return self._answer_topics([topic], catalogue, tracker)
         if not re.search(r"\w", reading.text):
+            return Plan("empty", responses=["utter_empty_message"])
+        if reading.pictures:
+            meant = next((topic for words, topic in _PICTURES if words.search(reading.text)), "")
+            if topic := catalogue.topics.get(meant):
+                return self._answer_topics([topic], catalogue, tracker)
             return Plan("empty", responses=["utter_empty_message"])
         if pressed := catalogue.by_title(reading.text):
             return self._answer_topics([pressed], catalogue, tracker)

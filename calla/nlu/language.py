@@ -79,12 +79,14 @@ class Reading:
         doc: spaCy's document of that text.
         payload: name of a typed ``/intent`` payload, else empty.
         truncated: whether the message was longer than that.
+        pictures: whether it is nothing but emoji.
     """
 
-    __slots__ = ("doc", "payload", "text", "truncated")
+    __slots__ = ("doc", "payload", "pictures", "text", "truncated")
 
     def __init__(self, raw: str) -> None:
         cleaned = clean(raw)
+        self.pictures = bool(cleaned) and not re.search(r"\w", raw)
         self.payload, self.text = split_payload(cleaned)
         self.truncated = len(self.text) > MAX_UNDERSTOOD
         self.text = self.text[:MAX_UNDERSTOOD]

@@ -73,10 +73,21 @@ def test_what_may_have_been_meant_too_is_on_a_button(server: ServerProcess) -> N
     assert offered & neighbours
 
 
-def test_a_smile_is_no_question(server: ServerProcess) -> None:
-    server.ask("MK-4 or MK-7: how do they differ?", "smiling")
-    server.ask("🙂", "smiling")
-    assert server.said("smiling")[1] == "utter_chat/feedback_positive"
+@pytest.mark.parametrize(
+    ("pictures", "response"),
+    [
+        ("🙂", "utter_chat/feedback_positive"),
+        ("👍👍", "utter_chat/feedback_positive"),
+        ("👎", "utter_chat/feedback_negative"),
+        ("😢", "utter_faq/worried_or_anxious"),
+        ("🤔", "utter_empty_message"),
+    ],
+)
+def test_emoji_alone_are_no_question(server: ServerProcess, pictures: str, response: str) -> None:
+    sender = f"pictures-{ord(pictures[0])}"
+    server.ask("MK-4 or MK-7: how do they differ?", sender)
+    server.ask(pictures, sender)
+    assert server.said(sender)[1] == response
 
 
 def test_asking_back_does_not_offer_what_was_just_said(server: ServerProcess) -> None:
