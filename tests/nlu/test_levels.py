@@ -18,15 +18,15 @@ from evaluation.evaluate import Report, ask, catalogue_facts, read_lines
 HERE = Path(__file__).parent
 
 LEVELS = {
-    "right topic, first answer": 0.92,
-    "right topic answered or offered": 0.93,
-    "out-of-scope recall": 0.88,
-    "several questions, all answered": 0.75,
+    "right topic, first answer": 0.94,
+    "right topic answered or offered": 0.97,
+    "out-of-scope recall": 0.91,
+    "several questions, all answered": 0.81,
     "follow-ups understood": 0.75,
 }
 CEILINGS = {
-    "in-scope messages declined": 0.03,
-    "referral first on benign messages": 0.04,
+    "in-scope messages declined": 0.02,
+    "referral first on benign messages": 0.033,
 }
 
 
