@@ -43,9 +43,8 @@ EVIDENCE = (
 )
 # What "they" are in a first message.
 DEFAULT_SUBJECT = "breast calcifications"
-# Weight of the completed wording beside the bare one: where a part names nothing, and
-# where it names something and also says "it".
-ELLIPTIC, PRONOUN = 0.4, 0.4
+# Weight of the wording completed by its subject beside the bare one.
+COMPLETED = 0.4
 # Certainty from which an earlier part says what "it" is.
 NAMES_FROM = 0.6
 # Certainty from which a part needs no help from what was said before it.
@@ -213,4 +212,4 @@ def _resolved(text: str, judging: Judging, subject: str, catalogue: Catalogue) -
         if not pronoun or (bare.certainty >= SURE and not bare.label.startswith(f"{REFERRAL}/")):
             return bare
         subject = DEFAULT_SUBJECT
-    return judging.together(text, questions.put_subject(text, subject), PRONOUN if names else ELLIPTIC)
+    return judging.together(text, questions.put_subject(text, subject), COMPLETED)
