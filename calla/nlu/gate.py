@@ -8,7 +8,7 @@ answer the rest. The policies only carry the plan out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -443,6 +443,9 @@ class AnswerGate(GraphComponent, IntentClassifier):
             return None
         if best.certainty < whole.certainty - 0.3:
             return None
+        if best.label == last_topic.intent and best.candidates and best.certainty < self._config["answer_from"]:
+            # Rather ask back than say the same again.
+            return replace(best, outcome="clarify")
         return best
 
 
