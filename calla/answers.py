@@ -8,7 +8,7 @@ parts in the message's ``metadata`` (see ``Rendered``).
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, Optional
+from typing import Any, Iterable, Mapping, Optional
 
 from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
 from rasa.shared.core.domain import Domain
@@ -126,16 +126,18 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
     def _buttons(self, name: str, topic: Optional[Topic], candidates: list[str]) -> list[dict[str, str]]:
         """Topics of a clarification, or those that may have been meant and related ones; a button says its title."""
         if name == CLARIFY_RESPONSE:
-            titles = [self._catalogue.topics[c].title for c in candidates if c in self._catalogue.topics]
-            titles.append(self._title(SOMETHING_ELSE_RESPONSE))
+            titles = [*self._titles(candidates), self._title(SOMETHING_ELSE_RESPONSE)]
         elif name.startswith(REFERRAL_PREFIX):
-            titles = [self._catalogue.topics[c].title for c in candidates if c in self._catalogue.topics]
+            titles = self._titles(candidates)
         elif topic:
-            offered = dict.fromkeys([*candidates[:MAX_MEANT], *topic.related])
-            titles = [self._catalogue.topics[id].title for id in offered if id in self._catalogue.topics][:MAX_BUTTONS]
+            titles = self._titles(dict.fromkeys([*candidates[:MAX_MEANT], *topic.related]))[:MAX_BUTTONS]
         else:
             titles = []
         return [{"title": title, "payload": title} for title in titles if title]
+
+    def _titles(self, topic_ids: Iterable[str]) -> list[str]:
+        """Return the titles of the topics that exist."""
+        return [self._catalogue.topics[id].title for id in topic_ids if id in self._catalogue.topics]
 
     def _title(self, name: str) -> str:
         variations = self.responses.get(name) or [{}]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any, Iterable, Mapping, Optional
 
 from rasa.shared.core.domain import Domain
 
@@ -128,6 +128,10 @@ class Catalogue:
             reviewed=str(metadata.get("reviewed", "")),
             related=tuple(metadata.get("related") or ()),
         )
+
+    def names_subject(self, words: Iterable[str]) -> bool:
+        """Say whether words of a message name what it is about."""
+        return not self.subject_words.isdisjoint(word.casefold() for word in words)
 
     def by_intent(self, intent: str) -> Optional[Topic]:
         """Return the topic of a full retrieval intent, or ``None`` (out of scope)."""

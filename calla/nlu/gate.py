@@ -414,7 +414,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
         corrected = questions.correction(text)
         leads = questions.leads_on(text)
         pronoun = questions.has_pronoun(text)
-        names = bool(catalogue.subject_words.intersection(word.casefold() for word in words))
+        names = catalogue.names_subject(words)
         if corrected is None:
             if len(words) > (9 if leads or pronoun else 4):
                 return None

@@ -205,7 +205,7 @@ def _resolved(text: str, judging: Judging, subject: str, catalogue: Catalogue) -
     """Judge a part together with what its "it" stands for, or what it leaves out."""
     bare = judging.one(text)
     pronoun = questions.has_pronoun(text)
-    names = bool(catalogue.subject_words.intersection(word.casefold() for word in _WORDS.findall(text)))
+    names = catalogue.names_subject(_WORDS.findall(text))
     if names and not pronoun:
         return bare
     if not subject:
