@@ -83,7 +83,7 @@ class Encoder:
         vectors: np.ndarray = (session or self._session).run(None, feeds)[0]
         return vectors
 
-    def encode_many(self, texts: list[str], batch: int = 64) -> np.ndarray:
+    def encode_many(self, texts: list[str], batch: int = 16) -> np.ndarray:
         """Encode a training set in batches of similar length, on all processors.
 
         Returns:

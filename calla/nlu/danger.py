@@ -20,15 +20,17 @@ from calla.nlu.language import Reading
 EVIDENCE = (
     "bias",
     "mass",
-    "nearness",
     "wording",
+    "neighbours",
     "mass of a sentence",
-    "nearness of a sentence",
     "wording of a sentence",
+    "neighbours of a sentence",
     "denied",
 )
 # Sentences of a message that are judged one by one.
 MAX_SENTENCES = 16
+# Share beyond which the vote of a few neighbours says no more.
+VOTE_FLOOR = 0.01
 # Denials in the manner of NegEx (Chapman et al. 2001): learned models read past them.
 # They are only evidence against a danger that can be denied; the screen has its own rules
 # of context, and "but" takes a denial back.
@@ -90,11 +92,11 @@ def evidence(
     weighed = [
         1.0,
         log_odds(whole.mass),
-        whole.nearness,
         log_odds(whole.wording),
+        _vote_odds(whole),
         max(log_odds(j.mass) for j in sentences),
-        max(j.nearness for j in sentences),
         max(log_odds(j.wording) for j in sentences),
+        max(_vote_odds(j) for j in sentences),
         float(denied),
     ]
     return np.array(weighed), topic
@@ -106,6 +108,11 @@ def detect(
     """Weigh a message (arguments as for ``evidence``; ``weights``: a number for each of ``EVIDENCE``)."""
     weighed, topic = evidence(text, whole, sentences, catalogue)
     return Danger(logistic(float(weighed @ weights)), topic)
+
+
+def _vote_odds(judgement: Judgement) -> float:
+    """Return the log-odds of the neighbours' vote; a few voters are never quite certain."""
+    return log_odds(min(max(judgement.neighbours, VOTE_FLOOR), 1 - VOTE_FLOOR))
 
 
 def _topic(whole: Judgement, sentences: Sequence[Judgement], catalogue: Catalogue) -> Optional[Topic]:

@@ -106,37 +106,37 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
             # evaluation/thresholds.py.
-            "certainty_weights": [-1.41, 1.05, 0.22, 0.28, -0.12, 0.92],
-            "inside_weights": [-1.76, -0.12, 1.14, 0.37, -0.82, 1.09],
+            "certainty_weights": [-1.0, 0.98, -0.13, 0.22, -0.14, 0.75],
+            "inside_weights": [-1.55, -0.14, 0.86, 0.56, -0.81, 1.15],
             # Weights of what tells a question from a part of one (calla/nlu/several.py),
             # fitted by evaluation/thresholds.py, and the probability from which it is one.
             "question_weights": [
-                0.27,
-                0.35,
-                0.33,
+                0.43,
+                0.39,
+                0.38,
                 0.25,
-                0.2,
-                0.2,
-                0.52,
-                0.36,
-                1.37,
-                0.69,
-                1.49,
+                0.45,
+                0.12,
+                0.48,
+                0.41,
+                1.42,
+                1.0,
+                1.56,
                 -0.98,
-                0.36,
+                0.25,
                 0.34,
                 -0.24,
-                -0.2,
-                -0.12,
+                -0.17,
+                -0.22,
             ],
             "question_from": 0.15,
             # Weights of the learned detector's evidence (calla/nlu/danger.py), fitted by
             # evaluation/thresholds.py too.
-            "danger_weights": [1.2, 0.46, 2.92, 0.33, 0.18, 2.96, 0.27, -1.86],
+            "danger_weights": [1.46, 0.48, 0.38, 0.12, 0.11, 0.26, 0.25, -1.84],
             # Probability from which the learned detector alone owes a referral, and from
             # which it confirms a hint of the screen.
-            "referral_from": 0.7,
-            "hinted_referral_from": 0.05,
+            "referral_from": 0.75,
+            "hinted_referral_from": 0.1,
         }
 
     def __init__(self, config: dict[str, Any]) -> None:

@@ -32,9 +32,8 @@ class Judgement:
         certainty: 0 to 1, how sure the gate is of ``label``.
         inside: 0 to 1, how sure the gate is that the text is about the field at all.
         mass: probability of all labels together that owe a referral.
-        nearness: cosine to the nearest known question that owes a referral, less the
-            cosine to the nearest that does not; from -2 to 2.
         wording: probability that the text owes a referral, by its words alone.
+        neighbours: share of the nearest known questions that owe a referral.
         danger: the most probable label that owes a referral.
     """
 
@@ -44,8 +43,8 @@ class Judgement:
     certainty: float
     inside: float
     mass: float
-    nearness: float
     wording: float
+    neighbours: float
     danger: str
 
 
@@ -114,7 +113,8 @@ class Judging:
         p = (1 - weight) * np.log(one.probabilities + FLOOR) + weight * np.log(other.probabilities + FLOOR)
         similarities = (1 - weight) * one.similarities + weight * other.similarities
         wording = (1 - weight) * one.wording + weight * other.wording
-        return self.of(Scores(softmax(p, axis=1), similarities, wording), part=True)[0]
+        neighbours = (1 - weight) * one.neighbours + weight * other.neighbours
+        return self.of(Scores(softmax(p, axis=1), similarities, wording, neighbours), part=True)[0]
 
     def of(self, scores: Scores, *, part: bool = False) -> list[Judgement]:
         """Judge scored texts one by one.
@@ -126,7 +126,7 @@ class Judging:
         """
         labels, owing, gate = self.scorer.labels, self._owing, self.gate
         judged = []
-        for p, similarity, wording in zip(*scores, strict=True):
+        for p, similarity, wording, neighbours in zip(*scores, strict=True):
             features, order = gate_features(p, similarity, self._outside)
             best = int(order[0])
             certainty = logistic(features @ gate.certainty_weights)
@@ -139,14 +139,23 @@ class Judging:
                 outcome = "answer"
             else:
                 outcome = "clarify" if candidates else "decline"
-            mass, nearness, danger = 0.0, -1.0, ""
+            mass, danger = 0.0, ""
             if owing.any() and not owing.all():
                 mass = float(p[owing].sum())
-                nearness = float(similarity[owing].max() - similarity[~owing].max())
                 # An emergency or crisis ends the conversation, so a small share does not suggest it.
                 danger = labels[int(np.argmax(np.where(owing & ~(self._acute & (p < ACUTE_FROM)), p, 0.0)))]
             judged.append(
-                Judgement(outcome, labels[best], candidates, certainty, inside, mass, nearness, float(wording), danger)
+                Judgement(
+                    outcome,
+                    labels[best],
+                    candidates,
+                    certainty,
+                    inside,
+                    mass,
+                    float(wording),
+                    float(neighbours),
+                    danger,
+                )
             )
         return judged
 

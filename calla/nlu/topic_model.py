@@ -17,6 +17,12 @@ from sklearn.preprocessing import normalize
 MAX_ITERATIONS = 60
 # Inverse regularisation of the regression over words.
 WORDING_STRENGTH = 10.0
+# Questions that the n-grams are condensed by; more take longer and change nothing either.
+CONDENSED_BY = 6000
+# Known questions that vote on whether a text owes a referral, each with the weight
+# exp(VOTE_SHARPNESS x cosine).
+VOTERS = 8
+VOTE_SHARPNESS = 12.0
 
 
 class Scores(NamedTuple):
@@ -29,11 +35,14 @@ class Scores(NamedTuple):
             label, from -1 to 1.
         wording: ``[texts]``; probability that the text owes a referral, judged by its
             words alone.
+        neighbours: ``[texts]``; share of the nearest known questions that owe a referral,
+            nearer ones counting more.
     """
 
     probabilities: np.ndarray
     similarities: np.ndarray
     wording: np.ndarray
+    neighbours: np.ndarray
 
 
 class TopicModel:
@@ -53,8 +62,9 @@ class TopicModel:
     (``docs/evaluation.md``).
 
     Beside it a second regression over words and pairs of words learns which questions
-    owe a referral. It knows little, but other things than the sentence vector: for the
-    safety detector two witnesses are better than one.
+    owe a referral, and the nearest known questions vote on it. Each knows little, but
+    other things than the topics' regression: for the safety detector three witnesses are
+    better than one.
 
     Args:
         seed: seed of the SVD and the regressions.
@@ -70,15 +80,17 @@ class TopicModel:
         self._weight = spelling_weight
         self._similarity_weight = similarity_weight
         self._characters = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=2, dtype=np.float32
+            analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=3, dtype=np.float32
         )
-        self._condense = TruncatedSVD(spelling_dimensions, n_iter=3, random_state=seed)
+        self._condense = TruncatedSVD(spelling_dimensions, n_iter=2, random_state=seed)
+        self._seed = seed
         self._topics = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS, random_state=seed)
         self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, dtype=np.float32)
         self._wording = LogisticRegression(C=WORDING_STRENGTH, max_iter=200, class_weight="balanced", random_state=seed)
         self.labels: list[str] = []
         self._projection = np.zeros((0, 0), dtype=np.float32)
         self._known = np.zeros((0, 0), dtype=np.float32)
+        self._known_owing = np.zeros(0, dtype=np.float32)
         self._known_starts = np.zeros(0, dtype=np.int64)
 
     def fit(self, texts: list[str], labels: list[str], vectors: np.ndarray, owes_referral: list[bool]) -> TopicModel:
@@ -97,8 +109,10 @@ class TopicModel:
         vectors = vectors[order]
         characters = self._characters.fit_transform(t.lower() for t in texts)
         # No more columns than the data can carry (small benchmarks, tests).
-        self._condense.n_components = min(self._condense.n_components, min(characters.shape) - 1)
-        self._condense.fit(characters)
+        columns = min(self._condense.n_components, min(len(texts), CONDENSED_BY, characters.shape[1]) - 1)
+        self._condense.n_components = columns
+        drawn = np.random.default_rng(self._seed).permutation(len(texts))[:CONDENSED_BY]
+        self._condense.fit(characters[drawn])
         # Laid out for the product below: scikit-learn's own transform copies the whole
         # matrix (30 MB) for every message.
         self._projection = np.ascontiguousarray(self._condense.components_.T, dtype=np.float32)
@@ -106,9 +120,11 @@ class TopicModel:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._topics.fit(features, labels)
-            self._wording.fit(self._words.fit_transform(texts), [owes_referral[i] for i in order])
+            owing = np.array(owes_referral)[order]
+            self._wording.fit(self._words.fit_transform(texts), owing)
         self.labels = list(self._topics.classes_)
         self._known = vectors
+        self._known_owing = owing.astype(np.float32)
         self._known_starts = np.searchsorted(np.array(labels), np.array(self.labels))
         return self
 
@@ -128,8 +144,17 @@ class TopicModel:
             the scores, a row per text.
         """
         features = self._features(texts, vectors)
-        similarities = np.maximum.reduceat(vectors @ self._known.T, self._known_starts, axis=1)
+        cosines = vectors @ self._known.T
+        similarities = np.maximum.reduceat(cosines, self._known_starts, axis=1)
         evidence = self._topics.predict_log_proba(features) + self._similarity_weight * similarities
         probabilities = softmax(evidence, axis=1)
         wording = self._wording.predict_proba(self._words.transform(texts))[:, 1]
-        return Scores(probabilities, similarities, wording)
+        return Scores(probabilities, similarities, wording, self._vote(cosines))
+
+    def _vote(self, cosines: np.ndarray) -> np.ndarray:
+        """Ask the nearest known questions (``cosines``: ``[texts, known questions]``)."""
+        voters = min(VOTERS, cosines.shape[1])
+        nearest = np.argpartition(-cosines, voters - 1, axis=1)[:, :voters]
+        weights = np.exp(VOTE_SHARPNESS * np.take_along_axis(cosines, nearest, axis=1))
+        votes: np.ndarray = (weights * self._known_owing[nearest]).sum(axis=1) / weights.sum(axis=1)
+        return votes
