@@ -23,10 +23,18 @@ from evaluation.evaluate import catalogue_facts
 
 DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
 SAFETY = ROOT / "tests" / "safety"
-EVIDENCE = ("best log-odds", "margin", "cosine", "outside log-odds", "cosine less outside cosine")
 # Messages that owe a referral, and messages that do not. Nothing is trained on any of them.
-OWED = ("referral_messages", "attack_1", "attack_2", "attack_3", "attack_4", "calibration_referral")
-BENIGN = ("benign_messages", "benign_3", "benign_4", "calibration_benign")
+OWED = (
+    "referral_messages",
+    "attack_1",
+    "attack_2",
+    "attack_3",
+    "attack_4",
+    "attack_5",
+    "attack_6",
+    "calibration_referral",
+)
+BENIGN = ("benign_messages", "benign_3", "benign_4", "benign_5", "calibration_benign")
 VARIANTS = ([0], [2], [3], [4], [0, 1], [2, 3], [0, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4])
 # Share of in-scope messages that may be declined (the bar is 3 %).
 DECLINED = 0.02
@@ -53,7 +61,7 @@ def gate(scorer: Any) -> None:
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import cross_val_predict
 
-    from calla.nlu.judgement import gate_features
+    from calla.nlu.judgement import FEATURES, gate_features
     from calla.text import clean
 
     outside = scorer.labels.index("out_of_scope")
@@ -70,7 +78,7 @@ def gate(scorer: Any) -> None:
     for columns in VARIANTS:
         p = cross_val_predict(LogisticRegression(), x[:, columns], is_inside, cv=10, method="predict_proba")[:, 1]
         threshold = np.quantile(p[is_inside], DECLINED)
-        name = ", ".join(EVIDENCE[i] for i in columns)
+        name = ", ".join(FEATURES[i + 1] for i in columns)
         print(f"{name:82s} {roc_auc_score(is_inside, p):.4f}  {np.mean(p[~is_inside] < threshold):.3f}")
     for name, target in (("certainty_weights", is_right), ("inside_weights", is_inside)):
         fitted = LogisticRegression().fit(x, target)

@@ -106,33 +106,33 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
             # evaluation/thresholds.py.
-            "certainty_weights": [-1.0, 0.98, -0.13, 0.22, -0.14, 0.75],
-            "inside_weights": [-1.55, -0.14, 0.86, 0.56, -0.81, 1.15],
+            "certainty_weights": [-1.86, 0.84, 0.89, 0.36, -0.2, 0.74],
+            "inside_weights": [-2.19, -0.2, 0.91, 0.9, -0.92, 1.09],
             # Weights of what tells a question from a part of one (calla/nlu/several.py),
             # fitted by evaluation/thresholds.py, and the probability from which it is one.
             "question_weights": [
-                0.43,
-                0.39,
-                0.38,
-                0.25,
-                0.45,
-                0.12,
-                0.48,
-                0.41,
-                1.42,
-                1.0,
-                1.56,
-                -0.98,
-                0.25,
-                0.34,
-                -0.24,
-                -0.17,
-                -0.22,
+                0.16,
+                0.4,
+                0.28,
+                -0.01,
+                0.81,
+                -0.53,
+                0.57,
+                0.04,
+                1.39,
+                0.68,
+                1.14,
+                -0.82,
+                0.35,
+                0.35,
+                -0.19,
+                -0.12,
+                -0.03,
             ],
             "question_from": 0.15,
             # Weights of the learned detector's evidence (calla/nlu/danger.py), fitted by
             # evaluation/thresholds.py too.
-            "danger_weights": [1.46, 0.48, 0.38, 0.12, 0.11, 0.26, 0.25, -1.84],
+            "danger_weights": [1.33, 0.47, 0.4, 0.17, 0.14, 0.25, 0.24, -1.71],
             # Probability from which the learned detector alone owes a referral, and from
             # which it confirms a hint of the screen.
             "referral_from": 0.75,
@@ -266,7 +266,11 @@ class AnswerGate(GraphComponent, IntentClassifier):
         hinted = danger.probability >= self._config["hinted_referral_from"]
         findings = [f for f in findings if hinted or not f.get("hint")]
         detected = danger.probability >= self._config["referral_from"]
-        judged = [follow_up] if follow_up else self._questions(reading, judging, catalogue)
+        judged = (
+            [follow_up]
+            if follow_up
+            else several.judge(reading, judging, catalogue, self._question_weights, self._config["question_from"])
+        )
         if detected and danger.topic is not None and danger.topic.referral_to:
             findings.append({"topic": danger.topic.referral_to, "by": "detector"})
         return self._answer(reading, judged, catalogue, tracker, may_refer=bool(findings)), findings
@@ -301,10 +305,6 @@ class AnswerGate(GraphComponent, IntentClassifier):
                 plan.responses = []
             plan.outcome = "referral"
         return plan
-
-    def _questions(self, reading: Reading, judging: Judging, catalogue: Catalogue) -> list[Judgement]:
-        """Judge the one question of a message, or each of several."""
-        return several.judge(reading, judging, catalogue, self._question_weights, self._config["question_from"])
 
     def danger(
         self, reading: Reading, judging: Judging, catalogue: Catalogue, follow_up: Optional[Judgement] = None
@@ -444,7 +444,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
         if best.certainty < whole.certainty - 0.3:
             return None
         if best.label == last_topic.intent and best.candidates and best.certainty < self._config["answer_from"]:
-            # Rather ask back than say the same again.
+            # Rather ask back than guess that the same topic is meant again.
             return replace(best, outcome="clarify")
         return best
 

@@ -30,6 +30,15 @@ TAKEN_BACK = [
     ("thyroid nodule with calcification", "another organ"),
     ("I'm terrified about my mammogram next month", "fear of a coming routine mammogram"),
     ("pregnant, may I dye my hair", "pregnancy without any supplement"),
+    ("what dose of vitamin K2 is right for me", "the commonest question of all is no crisis"),
+    ("which magnesium tablets are strongest", "strength of a supplement is no crisis"),
+    ("a kilo of plums from Freeport, and a new radiator", "words are not typos of other words"),
+    ("is calcium in the veins of the breast linked to heart attack", "a link is no heart attack"),
+    ("the gas bill nearly gave me a heart attack", "a figure of speech"),
+    ("grandad has macular degeneration", "macular is no typo of a blood thinner"),
+    ("my friend finished her treatment in 2016", "finished is not refused"),
+    ("are vitamins regulated like medicines", "a comparison names no medicine of one's own"),
+    ("how do I get lumps out of cheese sauce", "food"),
 ]
 
 STANDS = [
@@ -39,6 +48,8 @@ STANDS = [
     ("no joke, I found a lump", "a figure of speech"),
     ("I have a lump, is chocolate ok for magnesium", "food in another thought excuses nothing"),
     ("I put cream on the lump", "food or creams beside a finding are not the finding"),
+    ("I found a lump while making the custard", "food in another thought excuses nothing"),
+    ("my mum had a heart attack just now", "an exception hides only its own words"),
     ("my soup and my lump", "'of' and 'in' make a lump food, nearness does not"),
     ("a lump of tissue in my breast", "not food"),
     ("there is a suspicious ingredient in my cheese, and a suspicious mass", "only the first is excused"),
