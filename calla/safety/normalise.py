@@ -29,9 +29,11 @@ _QUOTES = str.maketrans({c: "'" for c in "’‘´`ʼʹ′‛"} | {c: " " for c 
 # "calcifi-\ncations": a report breaks words at the end of a line.
 _BROKEN_WORD = re.compile(r"([^\W\d_])-[ \t]*\r?\n[ \t]*(?=[^\W\d_])")
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:([ .\-_*·•/|,~+])\1?[^\W_](?![^\W_]))(?:\1{1,2}[^\W_](?![^\W_])){1,40}")
+# Vowel signs of the scripts of India belong to their word; for Python they are no letters.
+_LETTER = r"(?:[^\W_]|[\u0900-\u0963\u0971-\u0dff])"
 _SOURCE = re.compile(
     r"(?P<number>\d+[.,]\d+(?!\w))"
-    r"|(?P<word>[^\W_]+(?:'[^\W_]+)*)"
+    rf"|(?P<word>{_LETTER}+(?:'{_LETTER}+)*)"
     r"|(?P<blank>\r?\n[ \t]*\r?\n)"
     r"|(?P<stop>[.!?…。？！]+(?=\s|$|[\"')\]])|[。？！…])"
     r"|(?P<pause>[,;:()\[\]\n•*|]|(?<=\s)-(?=\s))"

@@ -18,15 +18,15 @@ from evaluation.evaluate import Report, ask, catalogue_facts, read_lines
 HERE = Path(__file__).parent
 
 LEVELS = {
-    "right topic, first answer": 0.94,
-    "right topic answered or offered": 0.97,
-    "out-of-scope recall": 0.91,
-    "several questions, all answered": 0.81,
-    "follow-ups understood": 0.75,
+    "right topic, first answer": 0.945,
+    "right topic answered or offered": 0.975,
+    "out-of-scope recall": 0.93,
+    "several questions, all answered": 0.83,
+    "follow-ups understood": 0.78,
 }
 CEILINGS = {
-    "in-scope messages declined": 0.02,
-    "referral first on benign messages": 0.033,
+    "in-scope messages declined": 0.015,
+    "referral first on benign messages": 0.027,
 }
 
 

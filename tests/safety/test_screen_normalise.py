@@ -101,6 +101,11 @@ def test_typos_are_corrected(written: str, meant: str) -> None:
     assert SPELLER.guess(written) == (meant,)
 
 
+def test_vowel_signs_belong_to_their_word() -> None:
+    """Words of Indian scripts used to fall into single consonants, and gaps in patterns with them."""
+    assert tokens_of("मेरी किडनी खराब है") == ["मेरी", "किडनी", "खराब", "है"]
+
+
 @pytest.mark.parametrize(
     "word", ["plump", "imbalance", "cortisol", "certification", "counter", "described", "restaurant", "mackerel", "k2"]
 )
