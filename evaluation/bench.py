@@ -97,7 +97,8 @@ def shortened(folder: Path, examples: int) -> Path:
     copy = folder / "data"
     shutil.copytree(ROOT / "data", copy)
     for file in copy.glob("topics/*/*.yml"):
-        kept, seen = [], 0
+        kept: list[str] = []
+        seen = 0
         for line in file.read_text().splitlines():
             if (
                 line.startswith("    - ")
