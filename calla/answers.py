@@ -132,7 +132,7 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         elif topic:
             titles = self._titles(dict.fromkeys([*candidates[:MAX_MEANT], *topic.related]))[:MAX_BUTTONS]
         else:
-            titles = []
+            titles = self._titles(candidates[:MAX_BUTTONS])
         return [{"title": title, "payload": title} for title in titles if title]
 
     def _titles(self, topic_ids: Iterable[str]) -> list[str]:

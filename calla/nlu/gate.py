@@ -48,6 +48,7 @@ from calla.nlu.topics import SCORER, SCORES, TopicScorer
 PLAN = "plan"
 FINDINGS = "findings"
 CLARIFY_RESPONSE = "utter_did_you_mean"
+NO_MORE_RESPONSE = "utter_no_more"
 # Words up to which a follow-up is only a fragment of a question.
 MAX_FRAGMENT = 5
 # Turns of the visitor within which the same referral is given in its short form.
@@ -391,6 +392,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
             if topic.id == "tell_me_more":
                 plan.responses.append(_more(last_topic, catalogue, tracker))
                 plan.topic = last_topic.id if last_topic else None
+                if plan.responses[-1] == NO_MORE_RESPONSE and last_topic:
+                    plan.candidates = list(last_topic.related)
             elif topic.response not in plan.responses:
                 plan.responses.append(topic.response)
                 plan.topic = topic.id if topic.group == FAQ else plan.topic
@@ -472,12 +475,12 @@ def _more(last_topic: Optional[Topic], catalogue: Catalogue, tracker: Optional[D
         return "utter_no_topic_yet"
     name = f"utter_more/{last_topic.id}"
     if not catalogue.has_more(last_topic.id):
-        return "utter_no_more"
+        return NO_MORE_RESPONSE
     for event in reversed(tracker.events if tracker else []):
         if isinstance(event, BotUttered):
             said = event.metadata.get("utter_action")
             if said == name:
-                return "utter_no_more"
+                return NO_MORE_RESPONSE
             if said == last_topic.response:
                 return name
     return name

@@ -196,6 +196,9 @@ def _answerable(topic: Topic, part: questions.Part, judgement: Judgement, own: b
     if topic.referral == "always" and not own and judgement.certainty < VERY_SURE:
         # A stray clause is no reason to speak of biopsies.
         return False
+    if topic.group == CHAT and judgement.certainty < SURE:
+        # "... and where do I get it?" does not ask for sources.
+        return False
     # "Can you help me?" is a way to begin, "what sort of thing may one ask?" is not.
     asked = topic.id == "capabilities" and part.asks and len(_WORDS.findall(part.text)) > 4
     return asked or topic.group != CHAT or topic.id not in _PASSING

@@ -118,6 +118,21 @@ def test_follow_ups_use_the_last_topic(server: ServerProcess) -> None:
     ]
 
 
+def test_when_there_is_no_more_the_related_topics_are_on_buttons(server: ServerProcess) -> None:
+    """The text says "one of these"; there used to be none."""
+    server.ask("what is mk-7?", "curious")
+    server.ask("tell me more", "curious")
+    (reply,) = server.ask("tell me more", "curious")
+    assert server.said("curious")[-1] == "utter_no_more"
+    assert reply["buttons"][0]["title"] == "What is MK-4?"
+
+
+def test_a_stray_clause_is_no_second_question(server: ServerProcess) -> None:
+    """ "... what I wrote" used to be answered as a complaint, "where do I get it" as a question for sources."""
+    server.ask("can you delete what i wrote", "stray")
+    assert len(server.ask("what is mk-7 and where do I get it", "stray")) == 1
+
+
 def test_tell_me_more_without_a_topic_asks_back(server: ServerProcess) -> None:
     server.ask("tell me more", "nothing-yet")
     assert server.said("nothing-yet") == ["utter_no_topic_yet"]
