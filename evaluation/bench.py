@@ -22,6 +22,7 @@ silence_dependencies()
 import argparse
 import asyncio
 import json
+import re
 import resource
 import shutil
 import statistics
@@ -96,20 +97,10 @@ def shortened(folder: Path, examples: int) -> Path:
     """Copy the data to ``folder``, with the first ``examples`` of each topic; return the copy."""
     copy = folder / "data"
     shutil.copytree(ROOT / "data", copy)
+    # The lines that follow "examples: |", no other list of the file.
+    beyond = re.compile(rf"(examples: \|\n(?:    - .*\n){{{examples}}})(?:    - .*\n)+")
     for file in copy.glob("topics/*/*.yml"):
-        kept: list[str] = []
-        seen = 0
-        for line in file.read_text().splitlines():
-            if (
-                line.startswith("    - ")
-                and kept
-                and (kept[-1].startswith("    - ") or kept[-1].endswith("examples: |"))
-            ):
-                seen += 1
-                if seen > examples:
-                    continue
-            kept.append(line)
-        file.write_text("\n".join(kept) + "\n")
+        file.write_text(beyond.sub(r"\1", file.read_text()))
     return copy
 
 
