@@ -41,6 +41,9 @@ NLG = "calla.answers.CallaNaturalLanguageGenerator"
 # Of Rasa's own HTTP API only these are served, and only with a token: the rest could
 # replace the model or forge conversations.
 API_ALLOWED = (("GET", "/conversations/", "/tracker"), ("POST", "/model/parse", ""))
+# Connections that wait to be accepted. Sanic's 100 are few where a crowd comes at once while
+# an answer is being worked out: the kernel then resets connections of people in the queue.
+BACKLOG = 1024
 API_PREFIXES = ("/conversations", "/model", "/domain", "/status", "/version")
 
 
@@ -145,7 +148,7 @@ def main() -> int:
         return 2
     config.data_folder.mkdir(parents=True, exist_ok=True)
     app = create_app(config, model)
-    app.run(host=config.host, port=config.port, access_log=False)
+    app.run(host=config.host, port=config.port, backlog=BACKLOG, access_log=False)
     return 0
 
 
