@@ -1,23 +1,31 @@
 """Choose the numbers of the gate, of cutting and of the learned detector on development data.
 
 Prints the comparison of gate variants (which evidence separates what Calla can answer
-from what it cannot), the fitted weights for ``calla/nlu/gate.py``, how many of several
-questions each threshold finds, and the detector's trade-off between missed referrals and
-needless ones; draws the latter as a curve into ``docs/images/detector-curve.png``. Uses only
-``tests/nlu/dev`` and ``tests/safety``, never ``tests/nlu/untouched``.
+from what it cannot), the fitted weights for ``calla/nlu/gate.py``, how well follow-ups and
+second questions are understood, how many of several questions each threshold finds, and
+the detector's trade-off between missed referrals and needless ones; draws the latter as a
+curve into ``docs/images/detector-curve.png``. Uses only ``tests/nlu/dev`` and
+``tests/safety``, never ``tests/nlu/untouched``.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import sys
+import zlib
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterable, Optional, Sequence
 
 import numpy as np
 
-from calla.catalogue import Catalogue
+from calla.catalogue import FAQ, REFERRAL, Catalogue
+from calla.nlu import follow_up, several
+from calla.nlu.judgement import FEATURES, Judging, gate_features
+from calla.nlu.language import Reading
 from calla.settings import ROOT
+from calla.text import clean
 from evaluation.bot import LoadedBot
 from evaluation.evaluate import catalogue_facts
 
@@ -32,12 +40,16 @@ OWED = (
     "attack_4",
     "attack_5",
     "attack_6",
+    "attack_7",
     "calibration_referral",
 )
-BENIGN = ("benign_messages", "benign_3", "benign_4", "benign_5", "calibration_benign")
+BENIGN = ("benign_messages", "benign_3", "benign_4", "benign_5", "benign_6", "calibration_benign")
 VARIANTS = ([0], [2], [3], [4], [0, 1], [2, 3], [0, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4])
 # Share of in-scope messages that may be declined (the bar is 3 %).
 DECLINED = 0.02
+# Penalty of the conditional logits, and the seed of what is put together by chance.
+PENALTY = 3e-3
+SEED = 7
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -55,14 +67,19 @@ def components(bot: LoadedBot) -> tuple[Any, Any]:
     return scorer, next(n for n in nodes if isinstance(n, AnswerGate))
 
 
+def show(name: str, evidence: Sequence[str], weights: Iterable[float]) -> None:
+    """Print fitted weights as they stand in the gate's config."""
+    print(f'\n"{name}": {{')
+    for each, weight in zip(evidence, weights, strict=True):
+        print(f'    "{each}": {weight:.2f},')
+    print("},")
+
+
 def gate(scorer: Any) -> None:
     """Compare variants of the gate by cross-validation and print the weights of the best."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import cross_val_predict
-
-    from calla.nlu.judgement import FEATURES, gate_features
-    from calla.text import clean
 
     outside = scorer.labels.index("out_of_scope")
     rows, right, inside = [], [], []
@@ -82,7 +99,7 @@ def gate(scorer: Any) -> None:
         print(f"{name:82s} {roc_auc_score(is_inside, p):.4f}  {np.mean(p[~is_inside] < threshold):.3f}")
     for name, target in (("certainty_weights", is_right), ("inside_weights", is_inside)):
         fitted = LogisticRegression().fit(x, target)
-        print(f'"{name}": {[round(float(w), 2) for w in (fitted.intercept_[0], *fitted.coef_[0])]}')
+        show(name, FEATURES, (fitted.intercept_[0], *fitted.coef_[0]))
 
 
 def detector(scorer: Any, the_gate: Any, catalogue: Any) -> None:
@@ -93,9 +110,7 @@ def detector(scorer: Any, the_gate: Any, catalogue: Any) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
-    from calla.nlu.danger import evidence, sentences_of
-    from calla.nlu.judgement import Judging
-    from calla.nlu.language import Reading
+    from calla.nlu.danger import EVIDENCE, evidence, sentences_of
     from calla.safety.screen import load_screen
 
     screen = load_screen()
@@ -122,7 +137,7 @@ def detector(scorer: Any, the_gate: Any, catalogue: Any) -> None:
     x, y, part = np.array(rows), np.array(owed), np.array(names)
     screened, hints = np.array(sure), np.array(hinted)
     model = LogisticRegression(fit_intercept=False, max_iter=1000)
-    print(f'\n"danger_weights": {[round(float(w), 2) for w in model.fit(x, y).coef_[0]]}')
+    show("danger_weights", EVIDENCE, model.fit(x, y).coef_[0])
     probability = cross_val_predict(model, x, y, cv=10, method="predict_proba")[:, 1]
 
     def found(threshold: float, hint_threshold: float) -> np.ndarray:
@@ -151,7 +166,92 @@ def detector(scorer: Any, the_gate: Any, catalogue: Any) -> None:
     draw(points)
 
 
-def several(scorer: Any, the_gate: Any, catalogue: Any) -> None:
+def choice(x: np.ndarray, chosen: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Fit a conditional logit (McFadden 1974) with a quadratic penalty.
+
+    Args:
+        x: ``[choices, options, evidence]``.
+        chosen: ``[choices]``, index of the right option.
+        weight: ``[choices]``, how much each counts.
+
+    Returns:
+        the weights, ``[evidence]``.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import softmax
+
+    scale = x.std(axis=(0, 1)) + 1e-9
+    scaled, at, share = x / scale, np.arange(len(chosen)), weight / weight.sum()
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        p = softmax(scaled @ w, axis=1)
+        value = -float(share @ np.log(p[at, chosen] + 1e-12))
+        p[at, chosen] -= 1
+        return value + PENALTY * w @ w, np.einsum("n,nl,nlf->f", share, p, scaled) + 2 * PENALTY * w
+
+    return np.asarray(minimize(loss, np.zeros(x.shape[2]), jac=True, method="L-BFGS-B").x / scale)
+
+
+def leaning(scorer: Any, the_gate: Any, catalogue: Catalogue) -> several.Weights:
+    """Fit the weights of what a message means after the last answer, and a part after another.
+
+    Accuracies are out of fold (ten-fold cross-validation, a dialogue in one fold). Messages
+    that stand for themselves are put after an answer by chance: they must not be taken
+    for follow-ups.
+    """
+    judging = Judging(scorer, the_gate.gate, catalogue)
+    index = {label.rpartition("/")[2]: i for i, label in enumerate(scorer.labels)}
+    rows: dict[str, list[tuple[str, str, Optional[str], int]]] = {"follow-ups": [], "alone": [], "parts": []}
+    for line in read(DEVELOPMENT / "followups.jsonl"):
+        turns = line["turns"][-len(line["topics"]) :]
+        for (_, before), (text, topic) in pairwise(zip(turns, line["topics"], strict=True)):
+            if before in catalogue.topics and catalogue.topics[before].group == FAQ and topic in index:
+                rows["follow-ups"].append((line["turns"][0], text, before, index[topic]))
+    for line in read(DEVELOPMENT / "multi.jsonl"):
+        parts = several.parts_of(Reading(line["text"]))
+        # Only where it is plain which part asks for which topic.
+        if len(parts) == len(line["topics"]):
+            for before, part, topic in zip([None, *line["topics"]], parts, line["topics"], strict=False):
+                known = before if before and catalogue.topics[before].group == FAQ else None
+                rows["parts"].append((line["text"], part.text, known, index[topic]))
+    chance = random.Random(SEED)
+    for line in read(DEVELOPMENT / "questions.jsonl") + read(DEVELOPMENT / "out_of_scope.jsonl"):
+        before = chance.choice(rows["follow-ups"])[2]
+        if len(line["text"].split()) <= follow_up.MAX_WORDS and line["topic"] != before:
+            owed = catalogue.topics.get(line["topic"])
+            if owed is None or owed.group != REFERRAL:
+                rows["alone"].append((line["text"], clean(line["text"]), before, index[line["topic"]]))
+    fitted = []
+    for key, names in (("follow_up_weights", ("follow-ups", "alone")), ("part_weights", ("parts",))):
+        chosen = [(name, *row) for name in names for row in rows[name]]
+        x = np.array(
+            [
+                follow_up.evidence(
+                    text, catalogue.topics.get(before or ""), judging, catalogue, message if name == "parts" else None
+                )
+                for name, message, text, before, _ in chosen
+            ]
+        )
+        y = np.array([right for *_, right in chosen])
+        kind = np.array([name for name, *_ in chosen])
+        fold = np.array([zlib.crc32(source.encode()) % 10 for _, source, *_ in chosen])
+        weight = np.where(kind == "alone", len(rows["follow-ups"]) / len(rows["alone"]), 1.0)
+        top = np.zeros((len(y), len(scorer.labels)))
+        for k in range(10):
+            w = choice(x[fold != k], y[fold != k], weight[fold != k])
+            for i in np.flatnonzero(fold == k):
+                top[i] = follow_up.probabilities(x[i], w, scorer.labels)
+        for name in names:
+            of = kind == name
+            right = np.mean(top[of].argmax(1) == y[of])
+            sure = top[of].max(1) >= follow_up.ANSWER_FROM
+            print(f"{name}: {right:.3f} right of {of.sum()}, {sure.mean():.3f} sure enough to be answered")
+        fitted.append(choice(x, y, weight))
+        show(key, follow_up.EVIDENCE, fitted[-1])
+    return several.Weights(np.zeros(len(several.EVIDENCE)), *fitted)
+
+
+def asked(scorer: Any, the_gate: Any, catalogue: Any, weights: several.Weights) -> None:
     """Fit the weights of what tells a question from a part of one; show what each threshold gives.
 
     Probabilities are out of fold (ten-fold cross-validation, a message in one fold).
@@ -159,14 +259,10 @@ def several(scorer: Any, the_gate: Any, catalogue: Any) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
-    from calla.nlu import several
-    from calla.nlu.judgement import Judging
-    from calla.nlu.language import Reading
-
     def id_of(label: str) -> str:
         return label.rpartition("/")[2]
 
-    messages: list[tuple[str, list[str], Any, list[Any]]] = []
+    messages: list[tuple[str, list[str], Any, list[several.Candidate]]] = []
     rows: list[np.ndarray] = []
     own: list[bool] = []
     of: list[int] = []
@@ -174,21 +270,21 @@ def several(scorer: Any, the_gate: Any, catalogue: Any) -> None:
         for line in read(DEVELOPMENT / f"{name}.jsonl"):
             reading, wanted = Reading(line["text"]), line.get("topics") or [line["topic"]]
             judging = Judging(scorer, the_gate.gate, catalogue)
-            found = several.candidates_of(reading, judging, catalogue)
+            found = several.candidates_of(reading, judging, catalogue, weights)
             rows.extend(candidate.evidence for candidate in found)
             own.extend(id_of(candidate.judgement.label) in wanted for candidate in found)
             of.extend([len(messages)] * len(found))
-            messages.append((name, wanted, judging.one(reading.text), [c.judgement for c in found]))
+            messages.append((name, wanted, judging.one(reading.text), found))
     x, y, groups = np.array(rows), np.array(own), np.array(of)
     model = LogisticRegression(fit_intercept=False, max_iter=3000)
-    print(f'\n"question_weights": {[round(float(w), 2) for w in model.fit(x, y).coef_[0]]}')
+    show("question_weights", several.EVIDENCE, model.fit(x, y).coef_[0])
     probability = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
     print("question_from  several, all answered  one with 'and', once  right first  answered twice  outside, answered")
     for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
         results: dict[str, list[bool]] = {"several": [], "one": [], "first": [], "twice": [], "outside": []}
-        for n, (name, wanted, whole, judged) in enumerate(messages):
-            asked = [j for j, p in zip(judged, probability[groups == n], strict=True) if p >= threshold]
-            answers = several.chosen(whole, asked)
+        for n, (name, wanted, whole, found) in enumerate(messages):
+            kept = [c for c, p in zip(found, probability[groups == n], strict=True) if p >= threshold]
+            answers = several.chosen(whole, kept)
             got = [id_of(j.label) for j in answers]
             if name == "questions":
                 results["first"].append(got[0] == wanted[0])
@@ -225,7 +321,7 @@ def main() -> int:
     scorer, the_gate = components(bot := LoadedBot())
     catalogue = Catalogue(bot.agent.domain.responses)  # type: ignore[union-attr]
     gate(scorer)
-    several(scorer, the_gate, catalogue)
+    asked(scorer, the_gate, catalogue, leaning(scorer, the_gate, catalogue))
     detector(scorer, the_gate, catalogue)
     return 0
 

@@ -8,7 +8,7 @@ answer the rest. The policies only carry the plan out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import numpy as np
@@ -38,7 +38,7 @@ from calla.catalogue import (
     Topic,
     fold,
 )
-from calla.nlu import questions, several
+from calla.nlu import follow_up, questions, several
 from calla.nlu.danger import EVIDENCE, Danger, detect, sentences_of
 from calla.nlu.judgement import FEATURES, MAX_CANDIDATES, Gate, Judgement, Judging
 from calla.nlu.language import Reading, is_other_language, reading_of
@@ -51,6 +51,8 @@ CLARIFY_RESPONSE = "utter_did_you_mean"
 NO_MORE_RESPONSE = "utter_no_more"
 # Words up to which a follow-up is only a fragment of a question.
 MAX_FRAGMENT = 5
+# Certainty from which a message that names its subject needs nothing said before it.
+CLEAR_FROM = 0.95
 # Turns of the visitor within which the same referral is given in its short form.
 SHORT_WITHIN_TURNS = 4
 # What emoji alone say, by their Unicode names; the topic model knows words, not faces.
@@ -61,6 +63,15 @@ _PICTURES = (
     (re.compile(r"thumbs up|heart|smil|grin|clap|party|OK hand|hundred|star"), "feedback_positive"),
 )
 _WORDS = re.compile(r"[\w'-]+")
+# What each set of weights in the config weighs.
+_WEIGHED = {
+    "certainty_weights": FEATURES,
+    "inside_weights": FEATURES,
+    "danger_weights": EVIDENCE,
+    "question_weights": several.EVIDENCE,
+    "follow_up_weights": follow_up.EVIDENCE,
+    "part_weights": follow_up.EVIDENCE,
+}
 
 
 @dataclass
@@ -107,33 +118,129 @@ class AnswerGate(GraphComponent, IntentClassifier):
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
             # evaluation/thresholds.py.
-            "certainty_weights": [-1.86, 0.84, 0.89, 0.36, -0.2, 0.74],
-            "inside_weights": [-2.19, -0.2, 0.91, 0.9, -0.92, 1.09],
+            "certainty_weights": {
+                "bias": -1.86,
+                "best log-odds": 0.84,
+                "margin": 0.89,
+                "cosine": 0.36,
+                "outside log-odds": -0.2,
+                "cosine less outside cosine": 0.74,
+            },
+            "inside_weights": {
+                "bias": -2.19,
+                "best log-odds": -0.2,
+                "margin": 0.91,
+                "cosine": 0.9,
+                "outside log-odds": -0.92,
+                "cosine less outside cosine": 1.09,
+            },
             # Weights of what tells a question from a part of one (calla/nlu/several.py),
             # fitted by evaluation/thresholds.py, and the probability from which it is one.
-            "question_weights": [
-                0.16,
-                0.4,
-                0.28,
-                -0.01,
-                0.81,
-                -0.53,
-                0.57,
-                0.04,
-                1.39,
-                0.68,
-                1.14,
-                -0.82,
-                0.35,
-                0.35,
-                -0.19,
-                -0.12,
-                -0.03,
-            ],
-            "question_from": 0.15,
+            "question_weights": {
+                "bias": 0.35,
+                "certainty": 0.49,
+                "certainty of the whole": 0.14,
+                "share in the whole": 0.26,
+                "same topic as the whole": 0.59,
+                "whole outside the field": -1.84,
+                "asks": -0.17,
+                "ends with its mark": 0.06,
+                "clear boundary": 0.90,
+                "own sentence": 0.68,
+                "other parts that ask": 0.83,
+                "length": -0.23,
+                "length of the message": -0.03,
+                "share in the whole, length of the message": 0.17,
+                "share in the whole, length": -0.07,
+                "share in the whole, asks": -0.16,
+                "certainty of the whole, own sentence": -0.03,
+                "piece": -0.43,
+                "certainty, piece": -0.27,
+                "share in the whole, piece": 0.05,
+                "asks, piece": -0.28,
+                "length, piece": 0.66,
+                "share in the part alone": 0.16,
+                "inside the field": -0.20,
+                "certainty of another topic": 0.14,
+                "said more clearly elsewhere": 2.04,
+            },
+            "question_from": 0.2,
+            # Weights of what a message means after the last answer, and a part of a message
+            # after the part before it (calla/nlu/follow_up.py), fitted likewise.
+            "follow_up_weights": {
+                "alone": 0.60,
+                "with the subject": 0.26,
+                "for the aspect": 0.18,
+                "same topic": 2.39,
+                "related topic": 2.21,
+                "same aspect": -0.67,
+                "small talk": 1.38,
+                "outside the field": 1.39,
+                "in the message": 0.00,
+                "cosine alone": 7.67,
+                "cosine with the subject": 6.75,
+                "alone, refers back": -0.09,
+                "with the subject, refers back": 0.10,
+                "for the aspect, refers back": 0.03,
+                "same topic, refers back": -3.75,
+                "related topic, refers back": -0.29,
+                "same aspect, refers back": 1.81,
+                "small talk, refers back": -0.90,
+                "outside the field, refers back": -3.73,
+                "in the message, refers back": 0.00,
+                "alone, corrects": 0.16,
+                "with the subject, corrects": -0.27,
+                "for the aspect, corrects": 0.57,
+                "same topic, corrects": -6.23,
+                "related topic, corrects": -4.36,
+                "same aspect, corrects": 4.80,
+                "small talk, corrects": 2.28,
+                "outside the field, corrects": -2.47,
+                "in the message, corrects": 0.00,
+            },
+            "part_weights": {
+                "alone": 0.61,
+                "with the subject": 0.25,
+                "for the aspect": 0.00,
+                "same topic": -7.70,
+                "related topic": 1.77,
+                "same aspect": 1.42,
+                "small talk": 0.08,
+                "outside the field": -2.64,
+                "in the message": 0.27,
+                "cosine alone": 6.15,
+                "cosine with the subject": 6.49,
+                "alone, refers back": -0.04,
+                "with the subject, refers back": 0.07,
+                "for the aspect, refers back": 0.00,
+                "same topic, refers back": -2.63,
+                "related topic, refers back": -2.00,
+                "same aspect, refers back": 0.23,
+                "small talk, refers back": -1.01,
+                "outside the field, refers back": -3.74,
+                "in the message, refers back": 0.09,
+                "alone, corrects": 0.01,
+                "with the subject, corrects": 0.01,
+                "for the aspect, corrects": 0.00,
+                "same topic, corrects": 0.00,
+                "related topic, corrects": 0.00,
+                "same aspect, corrects": 0.00,
+                "small talk, corrects": -0.01,
+                "outside the field, corrects": -0.14,
+                "in the message, corrects": 0.01,
+            },
             # Weights of the learned detector's evidence (calla/nlu/danger.py), fitted by
             # evaluation/thresholds.py too.
-            "danger_weights": [1.33, 0.47, 0.4, 0.17, 0.14, 0.25, 0.24, -1.71],
+            "danger_weights": {
+                "bias": 1.33,
+                "mass": 0.47,
+                "wording": 0.4,
+                "neighbours": 0.17,
+                "mass of a sentence": 0.14,
+                "wording of a sentence": 0.25,
+                "neighbours of a sentence": 0.24,
+                "denied": -1.71,
+            },
             # Probability from which the learned detector alone owes a referral, and from
             # which it confirms a hint of the screen.
             "referral_from": 0.75,
@@ -143,15 +250,19 @@ class AnswerGate(GraphComponent, IntentClassifier):
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
         self.gate = Gate(
-            np.array(config["certainty_weights"], dtype=float),
-            np.array(config["inside_weights"], dtype=float),
+            _weights(config, "certainty_weights"),
+            _weights(config, "inside_weights"),
             config["answer_from"],
             config["inside_from"],
             config["inside_part_from"],
             config["answer_part_from"],
         )
-        self._danger_weights = np.array(config["danger_weights"], dtype=float)
-        self._question_weights = np.array(config["question_weights"], dtype=float)
+        self._danger_weights = _weights(config, "danger_weights")
+        self._weights = several.Weights(
+            _weights(config, "question_weights"),
+            _weights(config, "follow_up_weights"),
+            _weights(config, "part_weights"),
+        )
         self._catalogues = CatalogueReader()
 
     @classmethod
@@ -183,15 +294,9 @@ class AnswerGate(GraphComponent, IntentClassifier):
         ):
             if not 0 <= config.get(key, 0.5) <= 1:
                 raise InvalidConfigException(f"AnswerGate: {key} must be between 0 and 1.")
-        weighed = {
-            "certainty_weights": FEATURES,
-            "inside_weights": FEATURES,
-            "danger_weights": EVIDENCE,
-            "question_weights": several.EVIDENCE,
-        }
-        for key, names in weighed.items():
-            if len(config.get(key, names)) != len(names):
-                raise InvalidConfigException(f"AnswerGate: {key} must be {len(names)} numbers: {', '.join(names)}.")
+        for key, names in _WEIGHED.items():
+            if set(config.get(key, names)) != set(names):
+                raise InvalidConfigException(f"AnswerGate: {key} must have a number for each of: {', '.join(names)}.")
 
     # ------------------------------------------------------------------ the component
 
@@ -262,19 +367,19 @@ class AnswerGate(GraphComponent, IntentClassifier):
             return Plan("decline", responses=["utter_out_of_scope"]), findings
         scores: Optional[Scores] = message.get(SCORES)
         judging = Judging(scorer, self.gate, catalogue, {} if scores is None else {reading.text: scores})
-        follow_up = self._follow_up(reading.text, judging, catalogue, _last_topic(tracker, catalogue))
-        danger = self.danger(reading, judging, catalogue, follow_up)
+        before = _last_topic(tracker, catalogue)
+        judged = several.judge(reading, judging, catalogue, self._weights, self._config["question_from"], before)
+        leaning = self._follow_up(reading.text, judging, catalogue, before) if len(judged) == 1 else None
+        danger = self.danger(reading, judging, catalogue, leaning)
         hinted = danger.probability >= self._config["hinted_referral_from"]
         findings = [f for f in findings if hinted or not f.get("hint")]
         detected = danger.probability >= self._config["referral_from"]
-        judged = (
-            [follow_up]
-            if follow_up
-            else several.judge(reading, judging, catalogue, self._question_weights, self._config["question_from"])
-        )
         if detected and danger.topic is not None and danger.topic.referral_to:
             findings.append({"topic": danger.topic.referral_to, "by": "detector"})
-        return self._answer(reading, judged, catalogue, tracker, may_refer=bool(findings)), findings
+        plan = self._answer(
+            reading, [leaning] if leaning else judged, catalogue, tracker, may_refer=bool(findings), leans=bool(leaning)
+        )
+        return plan, findings
 
     @staticmethod
     def _with_referrals(
@@ -308,15 +413,15 @@ class AnswerGate(GraphComponent, IntentClassifier):
         return plan
 
     def danger(
-        self, reading: Reading, judging: Judging, catalogue: Catalogue, follow_up: Optional[Judgement] = None
+        self, reading: Reading, judging: Judging, catalogue: Catalogue, leaning: Optional[Judgement] = None
     ) -> Danger:
         """Ask the learned detector about a message.
 
         A short follow-up says nothing by itself ("because of the change?"); then it is
         asked about the completed question.
         """
-        if follow_up is not None and len(_WORDS.findall(reading.text)) <= MAX_FRAGMENT:
-            return detect(reading.text, follow_up, [], catalogue, self._danger_weights)
+        if leaning is not None and len(_WORDS.findall(reading.text)) <= MAX_FRAGMENT:
+            return detect(reading.text, leaning, [], catalogue, self._danger_weights)
         whole = judging.one(reading.text)
         return detect(reading.text, whole, sentences_of(reading, judging), catalogue, self._danger_weights)
 
@@ -350,8 +455,19 @@ class AnswerGate(GraphComponent, IntentClassifier):
         tracker: Optional[DialogueStateTracker],
         *,
         may_refer: bool,
+        leans: bool = False,
     ) -> Plan:
-        """Plan the answer. Without ``may_refer`` the safety topics are no answer."""
+        """Plan the answer.
+
+        Args:
+            reading: the message.
+            judged: a judgement per question.
+            catalogue: topics and what they owe.
+            tracker: the conversation.
+            may_refer: whether a safety topic may be an answer.
+            leans: whether the message was understood by the last answer; the same topic
+                again asks for more then.
+        """
         if reading.truncated:
             return Plan("too_long", responses=["utter_too_long"])
         other_language = is_other_language(reading.text)
@@ -360,8 +476,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
             topic for j in answers if (topic := catalogue.by_intent(j.label)) and (may_refer or topic.group != REFERRAL)
         ]
         if topics and not (other_language and max(j.certainty for j in answers) < 0.8):
-            plan = self._answer_topics(topics, catalogue, tracker)
-            if len(topics) == 1 and topics[0].group != CHAT:
+            plan = self._answer_topics(topics, catalogue, tracker, leans=leans)
+            if len(topics) == 1 and topics[0].group != CHAT and NO_MORE_RESPONSE not in plan.responses:
                 plan.candidates = [c for c in _offered(answers[0], catalogue) if c != topics[0].id]
             return plan
         if other_language:
@@ -373,7 +489,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
                 # It was answered a moment ago; what is near to it is more likely meant.
                 others = [c for c in candidates if c != last_topic.id]
                 candidates = list(dict.fromkeys([*others, *last_topic.related]))[:MAX_CANDIDATES]
-            return Plan("clarify", responses=[CLARIFY_RESPONSE], candidates=candidates)
+            return Plan("clarify", responses=[CLARIFY_RESPONSE], candidates=candidates[:MAX_CANDIDATES])
         return Plan("decline", responses=["utter_out_of_scope"])
 
     def _answer_topics(
@@ -381,6 +497,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
         topics: list[Topic],
         catalogue: Catalogue,
         tracker: Optional[DialogueStateTracker],
+        *,
+        leans: bool = False,
     ) -> Plan:
         plan = Plan("answer")
         last_topic = _last_topic(tracker, catalogue)
@@ -389,7 +507,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
                 plan.referrals.append({"topic": topic.referral_to, "by": "topic"})
             if topic.group == REFERRAL:
                 continue
-            if topic.id == "tell_me_more":
+            if topic.id == "tell_me_more" or (leans and topic is last_topic):
                 plan.responses.append(_more(last_topic, catalogue, tracker))
                 plan.topic = last_topic.id if last_topic else None
                 if plan.responses[-1] == NO_MORE_RESPONSE and last_topic:
@@ -402,54 +520,27 @@ class AnswerGate(GraphComponent, IntentClassifier):
     # ------------------------------------------------------------------- follow-ups
 
     def _follow_up(
-        self, text: str, judging: Judging, catalogue: Catalogue, last_topic: Optional[Topic]
+        self, text: str, judging: Judging, catalogue: Catalogue, before: Optional[Topic]
     ) -> Optional[Judgement]:
-        """Understand a short message in the light of the last answer.
+        """Understand a message in the light of the last answer.
 
         Returns:
-            the judgement of the completed question, or ``None`` where the message
-            stands for itself.
+            the judgement, or ``None`` where the message stands for itself.
         """
-        if last_topic is None:
+        words = _WORDS.findall(text)
+        if before is None or len(words) > follow_up.MAX_WORDS:
             return None
         whole = judging.one(text)
-        words = _WORDS.findall(text)
-        corrected = questions.correction(text)
-        leads = questions.leads_on(text)
-        pronoun = questions.has_pronoun(text)
-        names = catalogue.names_subject(words)
-        if corrected is None:
-            if len(words) > (9 if leads or pronoun else 4):
-                return None
-            if not leads and not pronoun and whole.certainty > 0.8 and (names or len(words) > 3):
-                return None
-            small_talk = whole.label.startswith(f"{CHAT}/") and whole.label != f"{CHAT}/privacy"
-            if small_talk and whole.certainty > 0.5:
-                return None
-        subject = last_topic.subject or last_topic.title
-        core = corrected or questions.without_lead(text) or text
-        # "Does it hurt?" and "which foods?" mean nothing by themselves.
-        elliptic = pronoun or (corrected is None and len(words) <= 4 and not names and questions.asks(text))
-        variants = [] if elliptic else [core]
-        if corrected is not None or (leads and not elliptic and len(words) <= 5):
-            variants.append(questions.in_aspect(last_topic.aspect, core))
-        if corrected is None:
-            variants.append(questions.put_subject(core, subject))
-        scorer = judging.scorer
-        scores = scorer.score(variants)
-        if last_topic.intent in scorer.labels:
-            # Nobody asks the same again with "and ...?"; what is left of it keeps its
-            # share, so that the certainty falls where nothing else fits.
-            scores.probabilities[:, scorer.labels.index(last_topic.intent)] *= 0.05 if leads else 0.2
-        best = max(judging.of(scores, part=True), key=lambda j: j.certainty)
-        if best.outcome == "decline":
+        refers_back = questions.leads_on(text) or questions.has_pronoun(text)
+        clear = catalogue.names_subject(words) and not refers_back
+        if clear and whole.outcome == "answer" and whole.certainty >= CLEAR_FROM:
             return None
-        if best.certainty < whole.certainty - 0.3:
-            return None
-        if best.label == last_topic.intent and best.candidates and best.certainty < self._config["answer_from"]:
-            # Rather ask back than guess that the same topic is meant again.
-            return replace(best, outcome="clarify")
-        return best
+        return follow_up.judge(text, before, judging, catalogue, self._weights.follow_up)
+
+
+def _weights(config: dict[str, Any], key: str) -> np.ndarray:
+    """Return a set of weights in the order of what it weighs."""
+    return np.array([config[key][name] for name in _WEIGHED[key]], dtype=float)
 
 
 def _offered(judgement: Judgement, catalogue: Catalogue) -> list[str]:

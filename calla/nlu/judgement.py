@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 import numpy as np
-from scipy.special import softmax
 
 from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue
 from calla.nlu.topic_model import Scores
@@ -94,27 +93,15 @@ class Judging:
             self._scored.update({text: Scores(*(part[i : i + 1] for part in scores)) for i, text in enumerate(new)})
         return [self._judged[text] for text in texts]
 
+    def scores(self, text: str) -> Scores:
+        """Return the scores of a text, one row each."""
+        self.one(text)
+        return self._scored[text]
+
     def share(self, text: str, label: str) -> float:
         """Return the probability of a label for a text."""
         self.one(text)
         return float(self._scored[text].probabilities[0, self.scorer.labels.index(label)])
-
-    def together(self, bare: str, completed: str, weight: float) -> Judgement:
-        """Judge a text by itself and completed by what it leaves out, as one.
-
-        Args:
-            bare: the text.
-            completed: the same with its subject.
-            weight: 0 to 1, how much the completed text counts; the log-probabilities are
-                averaged (a logarithmic opinion pool, Heskes 1998).
-        """
-        self.all([bare, completed])
-        one, other = self._scored[bare], self._scored[completed]
-        p = (1 - weight) * np.log(one.probabilities + FLOOR) + weight * np.log(other.probabilities + FLOOR)
-        similarities = (1 - weight) * one.similarities + weight * other.similarities
-        wording = (1 - weight) * one.wording + weight * other.wording
-        neighbours = (1 - weight) * one.neighbours + weight * other.neighbours
-        return self.of(Scores(softmax(p, axis=1), similarities, wording, neighbours), part=True)[0]
 
     def of(self, scores: Scores, *, part: bool = False) -> list[Judgement]:
         """Judge scored texts one by one.

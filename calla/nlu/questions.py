@@ -7,7 +7,7 @@ model about both sides.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # A clause that starts with one of these asks something.
 _ASKING = (
@@ -113,14 +113,31 @@ _NEEDS_QUESTION_WORD = frozenset(
 _CUT = re.compile(
     rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})|(?P<run_on>{_RUN_ON})|(?P<inverted>\s+(?={_INVERTED}))", re.I
 )
+# Between two things that are asked about with one verb, or none: "stress and smoking", "k2
+# what is it how much". Most such places separate nothing.
+_LOOSE = re.compile(
+    r"\s*,\s+(?:(?:and|or|then|also|so|but|oh)\s+)*|\s+(?:and|then|or|also|plus|&|nd|n)\s+(?:(?:then|also)\s+)?"
+    rf"|(?P<run_on>{_RUN_ON})|(?P<inverted>\s+(?={_INVERTED}))",
+    re.I,
+)
 # "1) ...", "- ...", "first question ..." at the beginning.
 _LIST_MARK = re.compile(
     r"^\s*(?:(?:\d+[.):]|[-*•])\s*|(?:(?:so|and|my) )?(?:(?:first|number one|number 1|question one)"
     r"(?:(?: question| thing)(?: is)?[\s,:]+|[,:]\s*)))",
     re.I,
 )
-# Words up to which a question without its mark is still taken for one.
+# Pieces of a part that are looked at, and words up to which it is cut into them at all.
+_MAX_PIECES = 5
+_MAX_LOOSE_WORDS = 30
+# Words up to which a question without its mark is still taken for one; up to which one that
+# begins with a question word is, before it goes on after a comma.
 _BRIEF = 8
+_BRIEF_CLAUSE = 12
+_STARTS_WITH_WORD = re.compile(
+    r"^(?:(?:so|ok|okay|well|um|uh|erm|and|also|plus|but|then|oh|please|pls|just|sorry)[\s,:!.-]+)*"
+    r"(?:what|whats|what's|wat|which|how|hows|how's|why|who|whos|who's)\b",
+    re.I,
+)
 _PRONOUN = re.compile(r"\b(?:it's|its|it|they|them|these|those|this|that|that one|this one|theirs|their)\b", re.I)
 _LEADING = re.compile(
     r"^(?:and|or|but|so|ok|okay|also|then|what about|how about|what of|and what about|and how about|same for|"
@@ -164,12 +181,14 @@ class Part:
         asks: whether it is phrased as a question.
         strong: whether the boundary before it separates questions by itself.
         sentence: the sentence it was cut from.
+        piece: whether it is a piece of the part before it (``pieces``).
     """
 
     text: str
     asks: bool
     strong: bool = False
     sentence: str = ""
+    piece: bool = False
 
 
 def asks(text: str) -> bool:
@@ -184,7 +203,12 @@ def asks(text: str) -> bool:
 
 def requests(text: str) -> bool:
     """Say whether a text asks although it has no question mark: in so many words, or briefly."""
-    return bool(_ASKS_INSIDE.search(text)) or (len(text.split()) <= _BRIEF and asks(text))
+    clause = text.partition(",")[0]
+    return (
+        bool(_ASKS_INSIDE.search(text))
+        or (len(text.split()) <= _BRIEF and asks(text))
+        or (len(clause.split()) <= _BRIEF_CLAUSE and bool(_STARTS_WITH_WORD.match(clause)))
+    )
 
 
 def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
@@ -217,6 +241,29 @@ def cut(sentence: str, *, run_on: bool = False) -> list[Part]:
     if re.search(r"\w", rest):
         parts.append(Part(rest, asks(rest), strong, sentence))
     return parts
+
+
+def pieces(part: Part) -> list[Part]:
+    """Cut a part wherever it may go on to another thing without asking anew.
+
+    Returns:
+        its pieces; none where it is of one piece, or too long to be a question.
+    """
+    if len(part.text.split()) > _MAX_LOOSE_WORDS:
+        return []
+    found: list[str] = []
+    start = 0
+    for match in _LOOSE.finditer(part.text):
+        before = part.text[start : match.start()].strip()
+        if not before or ((match["run_on"] or match["inverted"]) and not _stands_alone(part.text[: match.start()])):
+            continue
+        found.append(before)
+        start = match.end()
+    if rest := part.text[start:].strip(" ?!.,"):
+        found.append(rest)
+    if not 2 <= len(found) <= _MAX_PIECES:
+        return []
+    return [replace(part, text=text, asks=asks(text), strong=False, piece=True) for text in found]
 
 
 def _stands_alone(before: str) -> bool:

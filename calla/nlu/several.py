@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 from calla.catalogue import CHAT, FAQ, REFERRAL, Catalogue, Topic
-from calla.nlu import questions
-from calla.nlu.judgement import Judgement, Judging, log_odds, logistic
+from calla.nlu import follow_up, questions
+from calla.nlu.judgement import MAX_CANDIDATES, Judgement, Judging, log_odds, logistic
 from calla.nlu.language import Reading
 
 MAX_ANSWERS = 3
@@ -40,29 +40,59 @@ EVIDENCE = (
     "share in the whole, length",
     "share in the whole, asks",
     "certainty of the whole, own sentence",
+    "piece",
+    "certainty, piece",
+    "share in the whole, piece",
+    "asks, piece",
+    "length, piece",
+    "share in the part alone",
+    "inside the field",
+    "certainty of another topic",
+    "said more clearly elsewhere",
 )
-# What "they" are in a first message.
-DEFAULT_SUBJECT = "breast calcifications"
-# Weight of the wording completed by its subject beside the bare one.
-COMPLETED = 0.4
 # Certainty from which an earlier part says what "it" is.
 NAMES_FROM = 0.6
 # Certainty from which a part needs no help from what was said before it.
 SURE = 0.7
 VERY_SURE = 0.95
+# Probability of being a question of its own from which a part's topic is offered.
+OFFER_FROM = 0.05
+# Words up to which a part that does not ask may be a catchword.
+BRIEF = 8
+# Certainty from which a piece of a part may ask something else than its other pieces.
+PIECE_FROM = 0.3
 # Small talk that stands beside a question and needs no answer of its own then.
 _PASSING = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "tell_me_more", "capabilities"})
 _WORDS = re.compile(r"[\w'-]+")
+
+
+class Weights(NamedTuple):
+    """What the judgement of several questions weighs with.
+
+    Attributes:
+        question: a number for each of ``EVIDENCE``: is a part a question of its own?
+        follow_up: a number for each of ``follow_up.EVIDENCE``, for what leans on the
+            last answer.
+        part: the same for what leans on another part of the message.
+    """
+
+    question: np.ndarray
+    follow_up: np.ndarray
+    part: np.ndarray
 
 
 class Candidate(NamedTuple):
     """A part that may be a question of its own.
 
     Attributes:
+        place: number of the part it is, or is a piece of.
+        part: its words.
         judgement: what the topic model makes of it.
         evidence: a number for each of ``EVIDENCE``.
     """
 
+    place: int
+    part: questions.Part
     judgement: Judgement
     evidence: np.ndarray
 
@@ -86,62 +116,152 @@ def parts_of(reading: Reading) -> list[questions.Part]:
     return [parts[i] for i in sorted(first)]
 
 
-def candidates_of(reading: Reading, judging: Judging, catalogue: Catalogue) -> list[Candidate]:
+def candidates_of(
+    reading: Reading, judging: Judging, catalogue: Catalogue, weights: Weights, before: Optional[Topic] = None
+) -> list[Candidate]:
     """Return the parts of a message that could be answered by themselves, in order.
 
-    None where the message is one part.
+    Args:
+        reading: the message.
+        judging: judges texts.
+        catalogue: topics and what they owe.
+        weights: what a part means after what came before it.
+        before: topic of the last answer.
+
+    Returns:
+        the parts, each followed by its pieces; none where the message is one part of one
+        piece.
     """
     parts = parts_of(reading)
-    if len(parts) < 2:
+    asking = any(part.asks for part in parts)
+    pieces = [questions.pieces(part) if part.asks or not asking or _is_brief(part) else [] for part in parts]
+    if len(parts) < 2 and not any(pieces):
         return []
     whole = judging.one(reading.text)
-    judging.all([part.text for part in parts])
-    found: list[Candidate] = []
-    subject = ""
+    judging.all([each.text for part, own in zip(parts, pieces, strict=True) for each in (part, *own)])
+    pieces = [own if _differ(judging.all([piece.text for piece in own])) else [] for own in pieces]
+    placed = _placed(parts, pieces, judging, catalogue, before)
+    leaning = [
+        (part.asks or part.piece or not asking or _is_brief(part)) and _leans(part, topic, judging, catalogue)
+        for _, part, topic in placed
+    ]
+    # All wordings at once: one batch is faster than many.
+    judging.all(
+        [
+            wording
+            for (_, part, topic), leans in zip(placed, leaning, strict=True)
+            if leans
+            for wording in follow_up.wordings(part.text, topic, part=True)
+        ]
+    )
+    found: list[tuple[int, questions.Part, Judgement]] = []
     resolved: list[Judgement] = []
-    for part in parts:
-        judgement = _resolved(part.text, judging, subject, catalogue)
-        topic = catalogue.by_intent(judgement.label)
-        if topic is not None and topic.group == FAQ and judgement.certainty >= NAMES_FROM:
-            subject = topic.subject or subject
-        resolved.append(judgement)
-    for i, (part, judgement) in enumerate(zip(parts, resolved, strict=True)):
-        topic = catalogue.by_intent(judgement.label)
-        own = judgement.label == whole.label
+    for (i, part, topic), leans in zip(placed, leaning, strict=True):
+        judgement = judging.one(part.text)
+        if leans:
+            weighed = weights.follow_up if topic is not None and topic is before else weights.part
+            judgement = follow_up.judge(part.text, topic, judging, catalogue, weighed, reading.text)
+        if not part.piece:
+            resolved.append(judgement)
+        answer = catalogue.by_intent(judgement.label)
+        own_topic = judgement.label == whole.label
         if (
-            topic is None
-            or judgement.inside < judging.gate.inside_part_from
-            or not _answerable(topic, part, judgement, own)
+            answer is not None
+            and (leans or judgement.inside >= judging.gate.inside_part_from)
+            and _answerable(answer, part, judgement, own_topic)
         ):
-            continue
-        share = judging.share(reading.text, judgement.label)
-        found.append(Candidate(judgement, _evidence(i, parts, resolved, whole, share, reading.text)))
+            found.append((i, part, judgement))
+    best: dict[str, float] = {}
+    for *_, judgement in found:
+        best[judgement.label] = max(best.get(judgement.label, 0.0), judgement.certainty)
+    candidates = []
+    for i, each, judgement in found:
+        evidence = [
+            *_evidence(i, each, judgement, parts, resolved, judging, reading.text),
+            log_odds(max((best[label] for label in best if label != judgement.label), default=0.0)),
+            best[judgement.label] > judgement.certainty,
+        ]
+        candidates.append(Candidate(i, each, judgement, np.array(evidence, dtype=float)))
+    return candidates
+
+
+def _named(judgement: Judgement, catalogue: Catalogue) -> Optional[Topic]:
+    """Return the topic that a part names for those after it, if it is certain enough."""
+    topic = catalogue.by_intent(judgement.label)
+    return topic if topic is not None and topic.group == FAQ and judgement.certainty >= NAMES_FROM else None
+
+
+def _placed(
+    parts: list[questions.Part],
+    pieces: list[list[questions.Part]],
+    judging: Judging,
+    catalogue: Catalogue,
+    before: Optional[Topic],
+) -> list[tuple[int, questions.Part, Optional[Topic]]]:
+    """Return all parts and pieces in order: the place, the words, the topic they may lean on."""
+    found: list[tuple[int, questions.Part, Optional[Topic]]] = []
+    for i, (part, own) in enumerate(zip(parts, pieces, strict=True)):
+        found.append((i, part, before))
+        inner = before
+        for piece in own:
+            found.append((i, piece, inner))
+            inner = _named(judging.one(piece.text), catalogue) or inner
+        before = _named(judging.one(part.text), catalogue) or inner
     return found
 
 
+def _leans(part: questions.Part, before: Optional[Topic], judging: Judging, catalogue: Catalogue) -> bool:
+    """Say whether a part needs more than its own words to be understood."""
+    named = before is None or catalogue.names_subject(_WORDS.findall(part.text))
+    return not named or questions.has_pronoun(part.text) or judging.one(part.text).certainty < VERY_SURE
+
+
+def _is_brief(part: questions.Part) -> bool:
+    """Say whether a part is short enough to be a catchword ("and price") rather than a story."""
+    return len(part.text.split()) <= BRIEF
+
+
+def _differ(judged: list[Judgement]) -> bool:
+    """Say whether pieces of a part seem to ask different things."""
+    return len({judgement.label for judgement in judged if judgement.certainty >= PIECE_FROM}) >= 2
+
+
 def _evidence(
-    i: int, parts: list[questions.Part], judged: list[Judgement], whole: Judgement, share: float, text: str
-) -> np.ndarray:
-    """Collect what speaks for part ``i`` being a question of its own: a number for each of ``EVIDENCE``."""
-    part, judgement, after = parts[i], judged[i], parts[i + 1 : i + 2]
+    i: int,
+    part: questions.Part,
+    judgement: Judgement,
+    parts: list[questions.Part],
+    judged: list[Judgement],
+    judging: Judging,
+    text: str,
+) -> list[float]:
+    """Collect what speaks for part ``i``, or a piece of it, being a question of its own.
+
+    Returns:
+        a number for each of ``EVIDENCE`` but the last two, which compare candidates.
+    """
+    whole, share = judging.one(text), judging.share(text, judgement.label)
+    after = parts[i + 1 : i + 2]
     others = sum(
-        other.asks and j.label != judgement.label for other, j in zip(parts, judged, strict=True) if other is not part
+        other.asks and j.label != judgement.label
+        for other, j in zip(parts, judged, strict=True)
+        if other is not parts[i]
     )
     begins = i == 0 or parts[i - 1].sentence != part.sentence
-    alone = begins and not any(p.sentence == part.sentence for p in after)
-    whole_certainty, share_odds = log_odds(whole.certainty), log_odds(share)
+    alone = begins and not part.piece and not any(p.sentence == part.sentence for p in after)
+    certainty, whole_certainty, share_odds = (log_odds(p) for p in (judgement.certainty, whole.certainty, share))
     length = float(np.log(len(_WORDS.findall(part.text)) + 1))
     message_length = float(np.log(len(_WORDS.findall(text)) + 1))
-    weighed = [
+    return [
         1.0,
-        log_odds(judgement.certainty),
+        certainty,
         whole_certainty,
         share_odds,
         judgement.label == whole.label,
         whole.outcome == "decline",
         part.asks,
         part.text.endswith("?"),
-        part.strong or any(p.strong for p in after),
+        part.strong or (not part.piece and any(p.strong for p in after)),
         alone,
         min(others, 2),
         length,
@@ -150,12 +270,23 @@ def _evidence(
         share_odds * length,
         share_odds * part.asks,
         whole_certainty * alone,
+        part.piece,
+        certainty * part.piece,
+        share_odds * part.piece,
+        part.asks * part.piece,
+        length * part.piece,
+        log_odds(judging.share(part.text, judgement.label)),
+        log_odds(judgement.inside),
     ]
-    return np.array(weighed, dtype=float)
 
 
 def judge(
-    reading: Reading, judging: Judging, catalogue: Catalogue, weights: np.ndarray, question_from: float
+    reading: Reading,
+    judging: Judging,
+    catalogue: Catalogue,
+    weights: Weights,
+    question_from: float,
+    before: Optional[Topic] = None,
 ) -> list[Judgement]:
     """Judge a message question by question, or whole.
 
@@ -163,23 +294,37 @@ def judge(
         reading: the message.
         judging: judges texts.
         catalogue: topics and what they owe.
-        weights: a number for each of ``EVIDENCE``.
+        weights: what is weighed with.
         question_from: probability from which a part is a question of its own.
+        before: topic of the last answer.
 
     Returns:
         a judgement per question, at most ``MAX_ANSWERS``, in the order asked.
     """
-    asked = [
-        candidate.judgement
-        for candidate in candidates_of(reading, judging, catalogue)
-        if logistic(float(candidate.evidence @ weights)) >= question_from
+    weighed = [
+        (candidate, logistic(float(candidate.evidence @ weights.question)))
+        for candidate in candidates_of(reading, judging, catalogue, weights, before)
     ]
-    return chosen(judging.one(reading.text), asked)
+    judged = chosen(judging.one(reading.text), [candidate for candidate, p in weighed if p >= question_from])
+    if len(judged) > 1:
+        return judged
+    # What may have been asked besides is a press away.
+    only = judged[0]
+    besides = [c.judgement.label for c, p in weighed if p >= OFFER_FROM and c.judgement.label.startswith(f"{FAQ}/")]
+    labels = dict.fromkeys([only.label, *besides, *only.candidates])
+    return [replace(only, candidates=tuple(labels)[: MAX_CANDIDATES + 1])] if besides else judged
 
 
-def chosen(whole: Judgement, asked: list[Judgement]) -> list[Judgement]:
+def chosen(whole: Judgement, asked: list[Candidate]) -> list[Judgement]:
     """Choose between a message as a whole and the questions found in it."""
-    distinct = list({judgement.label: judgement for judgement in reversed(asked)}.values())[::-1]
+    in_pieces = {
+        candidate.place
+        for candidate in asked
+        if len({other.judgement.label for other in asked if other.part.piece and other.place == candidate.place}) >= 2
+    }
+    # A part of which two pieces ask different things is no third question.
+    kept = [c.judgement for c in asked if c.part.piece or c.place not in in_pieces]
+    distinct = list({judgement.label: judgement for judgement in reversed(kept)}.values())[::-1]
     if len(distinct) >= 2:
         return [replace(judgement, outcome="answer") for judgement in distinct[:MAX_ANSWERS]]
     # One question among remarks: the remarks may name what it is about, or drown it. A
@@ -202,17 +347,3 @@ def _answerable(topic: Topic, part: questions.Part, judgement: Judgement, own: b
     # "Can you help me?" is a way to begin, "what sort of thing may one ask?" is not.
     asked = topic.id == "capabilities" and part.asks and len(_WORDS.findall(part.text)) > 4
     return asked or topic.group != CHAT or topic.id not in _PASSING
-
-
-def _resolved(text: str, judging: Judging, subject: str, catalogue: Catalogue) -> Judgement:
-    """Judge a part together with what its "it" stands for, or what it leaves out."""
-    bare = judging.one(text)
-    pronoun = questions.has_pronoun(text)
-    names = catalogue.names_subject(_WORDS.findall(text))
-    if names and not pronoun:
-        return bare
-    if not subject:
-        if not pronoun or (bare.certainty >= SURE and not bare.label.startswith(f"{REFERRAL}/")):
-            return bare
-        subject = DEFAULT_SUBJECT
-    return judging.together(text, questions.put_subject(text, subject), COMPLETED)

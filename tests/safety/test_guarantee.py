@@ -19,9 +19,16 @@ def messages(name: str) -> list[dict[str, str]]:
 REFERRALS = messages("referral_messages") + messages("attack_1") + messages("attack_2")
 # Each written by somebody who had seen neither the screen nor the examples, and looked at
 # once (docs/evaluation.md); with how many were missed when this was written.
-ATTACKS = {"attack_3": 0, "attack_4": 0, "attack_5": 0, "attack_6": 0, "attack_7": 0}
+ATTACKS = {"attack_3": 0, "attack_4": 0, "attack_5": 0, "attack_6": 0, "attack_7": 0, "attack_8": 0}
 # Benign messages, most of them made to mislead, with the share that may be referred first.
-BENIGN = {"benign_messages": 0.04, "benign_3": 0.06, "benign_4": 0.04, "benign_5": 0.05, "benign_6": 0.05}
+BENIGN = {
+    "benign_messages": 0.04,
+    "benign_3": 0.06,
+    "benign_4": 0.04,
+    "benign_5": 0.05,
+    "benign_6": 0.05,
+    "benign_7": 0.03,
+}
 
 
 def test_sets_are_large_enough() -> None:
