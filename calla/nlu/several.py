@@ -16,6 +16,7 @@ import numpy as np
 
 from calla.catalogue import CHAT, FAQ, REFERRAL, Catalogue, Topic
 from calla.nlu import follow_up, questions
+from calla.nlu.danger import is_denied
 from calla.nlu.judgement import MAX_CANDIDATES, Judgement, Judging, log_odds, logistic
 from calla.nlu.language import Reading
 
@@ -340,6 +341,9 @@ def _answerable(topic: Topic, part: questions.Part, judgement: Judgement, own: b
         return False
     if topic.referral == "always" and not own and judgement.certainty < VERY_SURE:
         # A stray clause is no reason to speak of biopsies.
+        return False
+    if topic.referral == "always" and not part.asks and is_denied(part.text):
+        # "I'm not on warfarin" asks nothing about warfarin.
         return False
     if topic.group == CHAT and judgement.certainty < SURE:
         # "... and where do I get it?" does not ask for sources.

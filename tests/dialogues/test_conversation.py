@@ -118,6 +118,45 @@ def test_follow_ups_use_the_last_topic(server: ServerProcess) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "response"),
+    [
+        ("macrocalcifications, what are those", "and the tiny version?", "utter_faq/what_are_microcalcifications"),
+        (
+            "does exercise help with breast calcifications",
+            "what about losing a few kilos",
+            "utter_faq/smoking_and_weight",
+        ),
+        ("which foods have vitamin k2", "and magnesium?", "utter_faq/magnesium_foods"),
+        ("is exercise good for breast health", "how many times a week", "utter_more/exercise_benefits"),
+        ("what is vitamin k2", "prove it", "utter_faq/supplement_evidence"),
+        ("what is mk-7?", "is it going to rain tomorrow", "utter_out_of_scope"),
+        ("what is mk-7?", "what is mk-7?", "utter_faq/what_is_mk7"),
+    ],
+)
+def test_a_message_is_read_in_the_light_of_the_last_answer(
+    server: ServerProcess, first: str, then: str, response: str
+) -> None:
+    sender = f"light-{response}"
+    server.ask(first, sender)
+    server.ask(then, sender)
+    assert server.said(sender)[1:] == [response]
+
+
+def test_what_was_left_out_of_the_second_question_is_understood(server: ServerProcess) -> None:
+    server.ask("which foods have vitamin k2, and how much do people take?", "left-out")
+    assert server.said("left-out") == ["utter_faq/vitamin_k2_foods", "utter_faq/vitamin_k2_dose"]
+
+
+def test_things_asked_about_with_one_verb_are_answered_in_turn(server: ServerProcess) -> None:
+    server.ask("stress, smoking, hormones - do any of these matter for calcifications", "listed")
+    assert server.said("listed") == [
+        "utter_faq/stress_and_cortisol",
+        "utter_faq/smoking_and_weight",
+        "utter_faq/hormones_and_calcifications",
+    ]
+
+
 def test_when_there_is_no_more_the_related_topics_are_on_buttons(server: ServerProcess) -> None:
     """The text says "one of these"; there used to be none."""
     server.ask("what is mk-7?", "curious")
@@ -125,6 +164,15 @@ def test_when_there_is_no_more_the_related_topics_are_on_buttons(server: ServerP
     (reply,) = server.ask("tell me more", "curious")
     assert server.said("curious")[-1] == "utter_no_more"
     assert reply["buttons"][0]["title"] == "What is MK-4?"
+
+
+def test_when_a_detail_is_not_known_the_related_topics_are_on_buttons(server: ServerProcess) -> None:
+    """The third question about the same thing got the same text without any button."""
+    server.ask("what is the marker clip", "detail")
+    server.ask("does it stay in forever", "detail")
+    (reply,) = server.ask("will it beep at the airport", "detail")
+    assert server.said("detail")[1:] == ["utter_more/biopsy_marker_clip", "utter_no_more"]
+    assert reply["buttons"]
 
 
 def test_a_stray_clause_is_no_second_question(server: ServerProcess) -> None:
