@@ -376,6 +376,9 @@ class AnswerGate(GraphComponent, IntentClassifier):
         detected = danger.probability >= self._config["referral_from"]
         if detected and danger.topic is not None and danger.topic.referral_to:
             findings.append({"topic": danger.topic.referral_to, "by": "detector"})
+        if leaning and findings and before and leaning.label == before.intent:
+            # "She takes Eliquis" is no question for more of the last answer.
+            leaning = None
         plan = self._answer(
             reading, [leaning] if leaning else judged, catalogue, tracker, may_refer=bool(findings), leans=bool(leaning)
         )

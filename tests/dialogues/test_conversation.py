@@ -157,6 +157,14 @@ def test_things_asked_about_with_one_verb_are_answered_in_turn(server: ServerPro
     ]
 
 
+def test_a_remark_that_owes_a_referral_is_no_question_for_more(server: ServerProcess) -> None:
+    """ "She takes eliquis" got the referral and then a paragraph on spinach; said first, an emergency's."""
+    server.ask("which foods have magnesium", "remark")
+    server.ask("she takes eliquis", "remark")
+    assert server.said("remark")[1:] == ["utter_referral/medicines", "utter_faq/vitamin_k_and_blood_thinners"]
+    assert server.ask("she takes warfarin", "remark-alone")[0]["text"].startswith("Good that you ask")
+
+
 def test_when_there_is_no_more_the_related_topics_are_on_buttons(server: ServerProcess) -> None:
     """The text says "one of these"; there used to be none."""
     server.ask("what is mk-7?", "curious")
