@@ -111,9 +111,8 @@ class AnswerGate(GraphComponent, IntentClassifier):
             "answer_from": 0.5,
             # Probability of being inside the field below which a message is declined.
             "inside_from": 0.5,
-            # Both for a follow-up or a part of a message: they say less by themselves.
+            # The same for a part of a message: it says less by itself.
             "inside_part_from": 0.25,
-            "answer_part_from": 0.2,
             # Weights of both: bias, log-odds of the best topic, margin to the second,
             # cosine to its nearest known question, log-odds of out of scope, that
             # cosine less the cosine to the nearest out-of-scope message. Fitted by
@@ -255,7 +254,6 @@ class AnswerGate(GraphComponent, IntentClassifier):
             config["answer_from"],
             config["inside_from"],
             config["inside_part_from"],
-            config["answer_part_from"],
         )
         self._danger_weights = _weights(config, "danger_weights")
         self._weights = several.Weights(
@@ -287,7 +285,6 @@ class AnswerGate(GraphComponent, IntentClassifier):
             "answer_from",
             "inside_from",
             "inside_part_from",
-            "answer_part_from",
             "question_from",
             "referral_from",
             "hinted_referral_from",

@@ -56,7 +56,6 @@ class Gate:
     answer_from: float
     inside_from: float
     inside_part_from: float
-    answer_part_from: float
 
 
 class Judging:
@@ -103,14 +102,8 @@ class Judging:
         self.one(text)
         return float(self._scored[text].probabilities[0, self.scorer.labels.index(label)])
 
-    def of(self, scores: Scores, *, part: bool = False) -> list[Judgement]:
-        """Judge scored texts one by one.
-
-        Args:
-            scores: their scores, a row each.
-            part: whether they are parts of a message or of a conversation, which say
-                less by themselves; fewer are taken for outside the field then.
-        """
+    def of(self, scores: Scores) -> list[Judgement]:
+        """Judge scored texts one by one (``scores``: a row each)."""
         labels, owing, gate = self.scorer.labels, self._owing, self.gate
         judged = []
         for p, similarity, wording, neighbours in zip(*scores, strict=True):
@@ -120,9 +113,9 @@ class Judging:
             likely = [i for i in order[: MAX_CANDIDATES + 3] if p[i] > 0.02 and labels[i].startswith(f"{FAQ}/")]
             candidates = tuple(labels[i] for i in likely[:MAX_CANDIDATES])
             inside = logistic(features @ gate.inside_weights)
-            if inside < (gate.inside_part_from if part else gate.inside_from):
+            if inside < gate.inside_from:
                 outcome = "decline"
-            elif certainty >= (gate.answer_part_from if part else gate.answer_from):
+            elif certainty >= gate.answer_from:
                 outcome = "answer"
             else:
                 outcome = "clarify" if candidates else "decline"
