@@ -4,8 +4,7 @@
 and so does the second question of a message. Every topic is weighed by how well it fits
 the text alone, the text completed by the subject of the topic before, and the text put
 as a question for the same aspect, by the rest of the message, and by how it is related to
-the topic before. The
-weights are those of a conditional logit (McFadden 1974), fitted by
+the topic before. The weights are those of a conditional logit (McFadden 1974), fitted by
 ``evaluation/thresholds.py`` on dialogues and messages that were not trained on.
 """
 
@@ -108,7 +107,7 @@ def evidence(
         for topic, label in zip(topics, labels, strict=True)
     ]
     plain = np.stack([*fits[:2], aspect, *np.array(related, dtype=float).T, *np.array(kinds, dtype=float).T, whole])
-    refers_back = questions.leads_on(text) or questions.has_pronoun(text)
+    refers_back = questions.refers_back(text)
     corrects = questions.correction(text) is not None
     cosines = np.stack([scores[0].similarities[0], scores[1].similarities[0]])
     return np.concatenate([plain, cosines, plain * refers_back, plain * corrects]).T
@@ -145,8 +144,7 @@ def judge(
     candidates = tuple(labels[i] for i in order if labels[i].startswith(f"{FAQ}/") and p[i] >= OFFER_FROM)
     best, certainty = labels[int(order[0])], float(p[order[0]])
     if best == OUT_OF_SCOPE:
-        refers_back = questions.leads_on(text) or questions.has_pronoun(text)
-        outside = certainty >= (OUTSIDE_FROM_REFERRING if refers_back else OUTSIDE_FROM)
+        outside = certainty >= (OUTSIDE_FROM_REFERRING if questions.refers_back(text) else OUTSIDE_FROM)
         outcome = "decline" if outside or not candidates else "clarify"
         best = labels[int(order[1])]
     elif certainty >= ANSWER_FROM:

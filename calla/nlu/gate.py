@@ -531,8 +531,7 @@ class AnswerGate(GraphComponent, IntentClassifier):
         if before is None or len(words) > follow_up.MAX_WORDS:
             return None
         whole = judging.one(text)
-        refers_back = questions.leads_on(text) or questions.has_pronoun(text)
-        clear = catalogue.names_subject(words) and not refers_back
+        clear = catalogue.names_subject(words) and not questions.refers_back(text)
         if clear and whole.outcome == "answer" and whole.certainty >= CLEAR_FROM:
             return None
         return follow_up.judge(text, before, judging, catalogue, self._weights.follow_up)

@@ -301,6 +301,11 @@ def leads_on(text: str) -> bool:
     return bool(_LEADING.match(text))
 
 
+def refers_back(text: str) -> bool:
+    """Say whether a text leans on what was said before: by how it begins, or by a pronoun."""
+    return leads_on(text) or has_pronoun(text)
+
+
 def in_aspect(aspect: str, subject: str) -> str:
     """Ask for an aspect of a subject, in the words of ``ASPECT_QUESTIONS``."""
     return ASPECT_QUESTIONS.get(aspect, ASPECT_QUESTIONS["general"]).format(subject)
