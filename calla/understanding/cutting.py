@@ -1,13 +1,15 @@
-"""Where one question ends and the next begins, and what "it" stands for.
+"""Where one question ends and the next begins, and the clauses that a message is made of.
 
-Pure text functions; whether a cut is kept is decided by the gate, which asks the topic
-model about both sides.
+Pure text functions. ``parts_of`` and ``pieces`` cut where a second question could begin;
+whether a cut is kept is decided by what the topic model makes of both sides
+(``asked``). ``clauses_of`` cuts finer, at every joint: a danger hides in a clause.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Iterator, Sequence
 
 # A clause that starts with one of these asks something.
 _ASKING = (
@@ -138,40 +140,6 @@ _STARTS_WITH_WORD = re.compile(
     r"(?:what|whats|what's|wat|which|how|hows|how's|why|who|whos|who's)\b",
     re.I,
 )
-_PRONOUN = re.compile(r"\b(?:it's|its|it|they|them|these|those|this|that|that one|this one|theirs|their)\b", re.I)
-_LEADING = re.compile(
-    r"^(?:and|or|but|so|ok|okay|also|then|what about|how about|what of|and what about|and how about|same for|"
-    r"how is it with|what if it's|and for|for|with)\b[\s,]*",
-    re.I,
-)
-_REFUSAL = r"(?:no+|nope|nah|not that(?: one)?|sorry|wrong|that's not it|not what i (?:asked|meant)|actually)"
-_MEANT = (
-    r"(?:i (?:meant|mean|was asking about|asked about|am asking about)|i'm asking about|rather"
-    r"|not that(?: one)?[,\s]+(?:the|about))"
-)
-_CORRECTION = re.compile(
-    rf"^(?:{_REFUSAL}[\s,.!:-]+)*{_MEANT}\s+|^(?:no+|nope|nah|sorry|actually)[\s,.!:-]+(?=\w)",
-    re.I,
-)
-
-# How a question about an aspect is usually asked: lets "and magnesium?" after a
-# question on foods become a question on foods that hold magnesium.
-ASPECT_QUESTIONS = {
-    "definition": "what is {}?",
-    "foods": "which foods contain {}?",
-    "dose": "how much {} should I take?",
-    "safety": "is {} safe, what are the side effects?",
-    "comparison": "which is better, {}?",
-    "cause": "what causes {}?",
-    "evidence": "is there proof that {} works?",
-    "benefit": "does {} help?",
-    "experience": "what is {} like, does it hurt?",
-    "meaning": "what does {} mean?",
-    "action": "what should I do about {}?",
-    "general": "what about {}?",
-}
-
-
 @dataclass(frozen=True)
 class Part:
     """A stretch of a message that may be a question of its own.
@@ -271,41 +239,105 @@ def _stands_alone(before: str) -> bool:
     return bool(words) and words[-1].casefold() not in _NEEDS_QUESTION_WORD
 
 
-def has_pronoun(text: str) -> bool:
-    """Say whether a text refers back with "it", "they", "that" and the like."""
-    return bool(_PRONOUN.search(text))
+# Stretches of a message looked at one by one; more would be a whole letter.
+MAX_PARTS = 8
+MAX_CLAUSES = 24
 
 
-def put_subject(text: str, subject: str) -> str:
-    """Replace the first pronoun by the subject, or append it where there is none."""
-    if _PRONOUN.search(text):
-        return _PRONOUN.sub(subject, text, count=1)
-    return f"{text.rstrip(' ?!.')} {subject}?"
+def parts_of(text: str, sentences: Sequence[str]) -> list[Part]:
+    """Cut a message wherever a second question could begin.
+
+    Args:
+        text: the message.
+        sentences: its sentences, in order.
+    """
+    parts: list[Part] = []
+    lines = [line.strip() for line in text.split("\n")[1:]]
+    marked = "?" in text
+    for sentence in sentences:
+        # Spoken sentences run on without any mark.
+        found = cut(sentence, run_on=not re.search(r"[.?!;:,]", sentence[:-1]))
+        if found and any(line.startswith(sentence) for line in lines):
+            found[0] = replace(found[0], strong=True)
+        if marked and not sentence.endswith("?"):
+            # Where questions carry their mark, a longer sentence without one tells a story.
+            found = [part if requests(part.text) else replace(part, asks=False) for part in found]
+        parts.extend(found)
+    # Of a long story the parts that ask count first.
+    first = sorted(range(len(parts)), key=lambda i: (not parts[i].asks, i))[:MAX_PARTS]
+    return [parts[i] for i in sorted(first)]
 
 
-def without_lead(text: str) -> str:
-    """Take "and", "what about" and the like from the beginning."""
-    return _LEADING.sub("", text).strip(" ?!.,")
+# A word or a mark.
+_TOKEN = re.compile(r"[^\W_]+(?:['./-][^\W_]+)*%?|[^\s\w]|\n")
+_MARK = frozenset(".?!;:,()[]\n…")
+_DASH = frozenset("-–—\"+/&|")
+_JOINT = frozenset(
+    "and but because cos coz cuz bcos bc so also plus then though although while whereas which however anyway btw ps "
+    "oh except unless until yet still only otherwise besides since as after nd n".split()
+)
+# Subjects that begin a clause without any mark ("does it hurt i have this hard bit"), and the
+# words that they belong to instead ("can i", "that she").
+_SUBJECT = frozenset(
+    "i i'm im i've ive i'd my she she's he he's they they've we we've it's mine hers there there's theres his our".split()
+)
+_HOLDS_SUBJECT = frozenset(
+    "if that do does did can could should would will shall may might must am is are was were has have had when where what "
+    "which who why how than as because and but so to for of in on at with by from about like under over behind near "
+    "inside say says said think thinks know knows tell told hope hoped feel felt see since while before after until "
+    "whether the a an my your his her our their all or nor not i we you they he she it".split()
+)
+_BEGINS_QUESTION = frozenset(
+    "what whats what's wats which how hows how's why when where who whos can could should does do is are will would".split()
+)
+_HOLDS_QUESTION = _NEEDS_QUESTION_WORD | frozenset(
+    "i we you he she the a an my your his her this these no not as than".split()
+)
 
 
-def correction(text: str) -> str | None:
-    """Return what a correction ("no, I meant magnesium") is about, or ``None``."""
-    match = _CORRECTION.match(text)
-    if not match or not match.group():
-        return None
-    return text[match.end() :].strip(" ?!.,") or None
+def clauses_of(text: str) -> list[str]:
+    """Cut a message into clauses: at marks, joints, and where a new subject or question begins.
+
+    Returns:
+        the clauses in order, at most ``MAX_CLAUSES``, each of two words or more where the
+        message has them. Long messages keep their first and their last clauses.
+    """
+    found: list[str] = []
+    held = ""
+    for span in _spans(text):
+        held = f"{held} {span}".strip()
+        if len(held.split()) >= 2:
+            found.append(held)
+            held = ""
+    if held:
+        found = [*found[:-1], f"{found[-1]} {held}"] if found else [held]
+    half = MAX_CLAUSES // 2
+    return found if len(found) <= MAX_CLAUSES else [*found[:half], *found[-half:]]
 
 
-def leads_on(text: str) -> bool:
-    """Say whether a text begins like a follow-up ("and", "what about", ...)."""
-    return bool(_LEADING.match(text))
+def _spans(text: str) -> Iterator[str]:
+    """Yield the stretches between the joints of a text, without the marks around them."""
+    begin, words, before = 0, 0, ""
+    tokens = list(_TOKEN.finditer(text))
+    for at, token in enumerate(tokens):
+        word = token.group().casefold()
+        if word in _MARK or (word in _DASH and (token.start() == 0 or text[token.start() - 1] == " ")):
+            yield from _told(text[begin : token.start()])
+            begin, words, before = token.end(), 0, ""
+            continue
+        last = at + 1 == len(tokens)
+        if not last and (
+            (words >= 2 and word in _JOINT)
+            or (words >= 3 and word in _SUBJECT and before not in _HOLDS_SUBJECT)
+            or (words >= 3 and word in _BEGINS_QUESTION and before not in _HOLDS_QUESTION)
+        ):
+            yield from _told(text[begin : token.start()])
+            begin, words = token.start(), 0
+        before, words = word, words + 1
+    yield from _told(text[begin:])
 
 
-def refers_back(text: str) -> bool:
-    """Say whether a text leans on what was said before: by how it begins, or by a pronoun."""
-    return leads_on(text) or has_pronoun(text)
-
-
-def in_aspect(aspect: str, subject: str) -> str:
-    """Ask for an aspect of a subject, in the words of ``ASPECT_QUESTIONS``."""
-    return ASPECT_QUESTIONS.get(aspect, ASPECT_QUESTIONS["general"]).format(subject)
+def _told(span: str) -> Iterator[str]:
+    span = span.strip(" ,.?!;:()[]\"-–—\n")
+    if re.search(r"\w", span):
+        yield span

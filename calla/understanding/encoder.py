@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
-DEFAULT_ARTEFACT = Path(__file__).resolve().parents[1] / "artefacts" / "encoder"
+DEFAULT_ARTEFACT = Path(__file__).resolve().parents[2] / "artefacts" / "encoder"
 
 
 class EncoderError(RuntimeError):
