@@ -58,8 +58,8 @@ def load(root: Path = ROOT) -> tuple[Content, list[Problem]]:
     problems += [*wrong, *_other_texts(root), *_table_problems(root)]
     content = Content(
         entries=tuple(entries),
-        labels=tuple(_names(root / "domain.yml", "utter_evidence/")),
-        placeholders=tuple(_names(root / CONTACTS, "utter_contact/")),
+        labels=tuple(_texts(root / "domain.yml", "utter_evidence/")),
+        placeholders=_texts(root / CONTACTS, "utter_contact/"),
         sources=frozenset(_plain(root / TABLE).get("sources") or ()),
         test_messages=dict(_test_messages(root)),
     )
@@ -134,10 +134,10 @@ def _plain(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _names(path: Path, prefix: str) -> Iterator[str]:
-    for name in _plain(path).get("responses") or {}:
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix)
+def _texts(path: Path, prefix: str) -> dict[str, str]:
+    """Return the texts of the responses whose names begin with ``prefix``, by the rest of the name."""
+    responses = _plain(path).get("responses") or {}
+    return {n.removeprefix(prefix): v[0]["text"] for n, v in responses.items() if n.startswith(prefix)}
 
 
 def _test_messages(root: Path) -> Iterator[tuple[str, str]]:

@@ -33,7 +33,7 @@ KINDS = ("emergency", "crisis", "urgent", "planned", "prescriber")
 PRESSED_BY_CHANCE = frozenset({"yes", "no", "on", "off", "ok", "okay", "more", "stop", "help", "true", "false"})
 FORBIDDEN = re.compile(
     r"\b(?:dissolv\w*|cur(?:e|es|ed|ing|able)|detox\w*|revers\w*)\b|nothing to worry about|nothing is wrong"
-    r"|no need to worry|no reason to worry|you are fine|you're fine|all[- ]clear",
+    r"|no need to worry|no reason to worry|you are fine|you're fine",
     re.IGNORECASE,
 )
 MARKDOWN_OR_LINK = re.compile(r"https?://|www\.\w|\*\*|^#|\[[^\]]+\]\(", re.MULTILINE)
@@ -55,20 +55,24 @@ class Content:
     Attributes:
         entries: topics, details and referrals.
         labels: names of the evidence labels.
-        placeholders: names that may stand in braces.
+        placeholders: names that may stand in braces -> what they say where the operator has set nothing.
         sources: keys of the table of sources.
         test_messages: folded messages of the test sets -> the file they are in.
     """
 
     entries: tuple[Entry, ...] = ()
     labels: tuple[str, ...] = ()
-    placeholders: tuple[str, ...] = ()
+    placeholders: Mapping[str, str] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
     test_messages: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         """Say whether there is an answer of this name, for example ``referral/word``."""
         return any(entry.name == name and entry.text for entry in self.entries)
+
+    def shown(self, entry: Entry) -> str:
+        """Return the answer as people read it where the operator has set no contacts."""
+        return PLACEHOLDER.sub(lambda m: self.placeholders.get(m.group(1), m.group()), entry.text or "")
 
     def offered(self) -> frozenset[str]:
         """Ids that a button may lead to."""
@@ -189,7 +193,7 @@ def offers_what_exists(entry: Entry, content: Content) -> Iterator[Problem]:
 
 def is_short(entry: Entry, content: Content) -> Iterator[Problem]:
     """60 words for a detail; an overview should end at 90 and must at 120; a referral at 110."""
-    words = len((entry.text or "").split())
+    words = len(content.shown(entry).split())
     limit = MAX_REFERRAL if _is_referral(entry) else MAX_DETAIL if entry.is_detail else MAX_OVERVIEW
     if entry.name == WORD_REFERRAL:
         limit = MAX_WORD_REFERRAL
@@ -204,7 +208,7 @@ def is_short(entry: Entry, content: Content) -> Iterator[Problem]:
 def is_plain(entry: Entry, content: Content) -> Iterator[Problem]:
     """Reading grade 8 at most, a referral 6."""
     limit = MAX_REFERRAL_GRADE if _is_referral(entry) else MAX_GRADE
-    if entry.text and (found := grade(entry.text)) > limit:
+    if entry.text and (found := grade(content.shown(entry))) > limit:
         yield entry.problem(
             f"the answer is too hard to read: grade {found:.1f}, at most {limit:.0f}; use shorter sentences and words",
             "text",
@@ -336,10 +340,10 @@ CONTENT_RULES: tuple[Callable[[Content], Iterator[Problem]], ...] = (
 
 @lru_cache(maxsize=4096)
 def grade(text: str) -> float:
-    """Return the Flesch-Kincaid grade of a text, placeholders read as words."""
+    """Return the Flesch-Kincaid grade of a text."""
     import textstat  # a tool of development; the bot never needs it
 
-    return float(textstat.flesch_kincaid_grade(PLACEHOLDER.sub(lambda m: m.group(1).replace("_", " "), text)))
+    return float(textstat.flesch_kincaid_grade(text))
 
 
 def sentences(text: str) -> list[str]:
