@@ -42,8 +42,13 @@ CARE_TEAM = re.compile(
     r"|service|unit|programme|hospital|\{\w+\})(?!\w)",
     re.IGNORECASE,
 )
-# A first word that needs the question to be understood.
-NO_SUBJECT = re.compile(r"(?:yes|no|it|they|this|that|these|those|most do|some do|many do|not always)\b", re.IGNORECASE)
+# A beginning that needs the question to be understood ("It is normal to ..." does not).
+NO_SUBJECT = re.compile(
+    r"(?:yes|no)\s*[,.;:!–]|(?:they|most do|some do|many do|not always)\b"
+    r"|it (?!(?:is|was|can be|may be|makes|takes|helps|feels)\b.*\b(?:to|that|if|when)\b)"
+    r"|(?:this|that|these|those) (?:is|are|was|were|do|does|can|may|will|means?|happens?|depends?)\b",
+    re.IGNORECASE,
+)
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 NUMBER = re.compile(r"\d")
 
