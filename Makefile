@@ -31,6 +31,9 @@ lint: $(STAMP) ## style, types and data validation
 check-content: $(STAMP) ## what is wrong in the topic files, in seconds (FILES="..." for some only)
 	@$(PY) -m calla.check_content $(FILES)
 
+preview: $(STAMP) ## a topic as people will see it: make preview TOPIC=what_is_mk7
+	@$(PY) -m calla.content.preview $(TOPIC)
+
 evaluate: train ## measure: make evaluate FILE=questions.jsonl (URL=http://... for a running bot)
 	@$(PY) -m evaluation.evaluate $(FILE) $(if $(URL),--url $(URL))
 

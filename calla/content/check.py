@@ -23,6 +23,8 @@ TABLE = "data/sources.yml"
 MORE = "more"
 SOURCE_KEYS = ("organisation", "title", "url", "kind", "check")
 SOURCE_KINDS = ("charity", "government", "guideline", "hospital", "reference", "review", "trial")
+ADDRESS = re.compile(r"https?://[^\s\"'>)\]}]+")
+EXAMPLE = re.compile(r"\s+- (?![{]|text:)")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -55,7 +57,7 @@ def load(root: Path = ROOT) -> tuple[Content, list[Problem]]:
         entries += [entry for entry in found if entry.group != MORE]
     found, wrong = read(root / REFERRALS, root)
     entries += found
-    problems += [*wrong, *_other_texts(root), *_table_problems(root)]
+    problems += [*wrong, *_other_texts(root), *_table_problems(root), *_strange_addresses(root)]
     content = Content(
         entries=tuple(entries),
         labels=tuple(_texts(root / "domain.yml", "utter_evidence/")),
@@ -124,6 +126,19 @@ def _table_problems(root: Path) -> Iterator[Problem]:
         if (plain := re.sub(r"^https?://(www\.)?|/$", "", url)) in addresses:
             yield Problem(TABLE, line, f"{key.value}: {addresses[plain]} has the same address")
         addresses[plain] = key.value
+
+
+def _strange_addresses(root: Path) -> Iterator[Problem]:
+    """Every address that a text or a comment of the data names stands in the table; people may type what they like."""
+    known = {entry.get("url") for entry in (_plain(root / TABLE).get("sources") or {}).values()}
+    for path in sorted((root / "data").rglob("*.yml")):
+        shown = str(path.relative_to(root))
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if shown == TABLE or EXAMPLE.match(line):
+                continue
+            for address in ADDRESS.findall(line):
+                if address not in known:
+                    yield Problem(shown, number, f"an address that is not in data/sources.yml: {address}")
 
 
 def _plain(path: Path) -> dict[str, Any]:
