@@ -47,6 +47,7 @@ def load(root: Path = ROOT) -> tuple[Content, list[Problem]]:
     """Read all files of the content; the problems are those of form."""
     problems: list[Problem] = []
     entries: list[Entry] = []
+    unread: set[str] = set()
     for path in sorted(p for p in (root / "data" / "topics").rglob("*") if p.is_file() and p.name[0] != "."):
         shown = str(path.relative_to(root))
         if path.suffix != ".yml":
@@ -55,6 +56,8 @@ def load(root: Path = ROOT) -> tuple[Content, list[Problem]]:
         found, wrong = read(path, root)
         problems += [*wrong, *_misplaced(path, shown, found)]
         entries += [entry for entry in found if entry.group != MORE]
+        if not found:
+            unread.add(path.stem)
     found, wrong = read(root / REFERRALS, root)
     entries += found
     problems += [*wrong, *_other_texts(root), *_table_problems(root), *_strange_addresses(root)]
@@ -63,6 +66,7 @@ def load(root: Path = ROOT) -> tuple[Content, list[Problem]]:
         labels=tuple(_texts(root / "domain.yml", "utter_evidence/")),
         placeholders=_texts(root / CONTACTS, "utter_contact/"),
         sources=frozenset(_plain(root / TABLE).get("sources") or ()),
+        unread=frozenset(unread),
         test_messages=dict(_test_messages(root)),
     )
     return content, problems

@@ -27,6 +27,7 @@ DROPPED = ("buttons", "image", "custom", "attachment", "elements", "quick_replie
 # What the reader of YAML says, and what an editor has to do about it.
 SLIPS = (
     ("mapping values are not allowed", 'a colon inside a text: put the whole text in quotes, as in title: "..."'),
+    ("tab character", "a tab: use spaces at the start of a line"),
     ("'\\t'", "a tab: use spaces at the start of a line"),
     ("while scanning a quoted scalar", "a quotation mark is opened and never closed, or stands inside the text"),
     ("expected <block end>", "the spaces at the start of this line do not fit the lines above it"),
@@ -37,7 +38,10 @@ SLIPS = (
     ("expected ',' or ']'", "a list in brackets is not closed, or a comma is missing, as in related: [one, two]"),
     ("cannot start any token", "a text that starts with this sign needs quotes"),
     ("undefined alias", "a text that starts with * needs quotes"),
-    ("did not find expected key", "the spaces at the start of this line do not fit the lines above it"),
+    (
+        "did not find expected key",
+        "a quotation mark above is never closed, or the spaces at the start of this line do not fit",
+    ),
     ("did not find expected '-'", "the spaces at the start of this line do not fit the lines above it"),
 )
 # UTF-8 read as Windows text and saved again.

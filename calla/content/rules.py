@@ -62,6 +62,7 @@ class Content:
         labels: names of the evidence labels.
         placeholders: names that may stand in braces -> what they say where the operator has set nothing.
         sources: keys of the table of sources.
+        unread: ids of topics whose files cannot be read; nothing else is held against them.
         test_messages: folded messages of the test sets -> the file they are in.
     """
 
@@ -69,6 +70,7 @@ class Content:
     labels: tuple[str, ...] = ()
     placeholders: Mapping[str, str] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
     test_messages: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
@@ -190,7 +192,7 @@ def offers_what_exists(entry: Entry, content: Content) -> Iterator[Problem]:
     for other in related:
         if other == entry.id:
             yield entry.problem("offers itself as related", "related")
-        elif other not in content.offered():
+        elif other not in content.offered() and other.partition(".")[0] not in content.unread:
             yield entry.problem(
                 f"the related '{other}' does not exist{did_you_mean(other, content.offered())}", "related"
             )
