@@ -24,9 +24,8 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 CONTACT_PREFIX = "utter_contact/"
 EVIDENCE_PREFIX = "utter_evidence/"
 SOURCES_RESPONSE = "utter_sources_line"
-# Buttons under an answer, and those of them that lead to what else may have been meant.
+# Buttons under an answer.
 MAX_BUTTONS = 3
-MAX_MEANT = 2
 
 
 class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
@@ -85,8 +84,8 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         Args:
             name: name of the response.
             values: values for placeholders.
-            candidates: topic ids offered as buttons, by a clarification or before the
-                related topics of an answer.
+            candidates: ids of topics or details offered as buttons, by a clarification or
+                before what is related to an answer.
 
         Returns:
             ``text`` (plain, with label and sources), ``buttons`` (if any), and
@@ -124,20 +123,32 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         return (referral.kind if referral else None) or "urgent"
 
     def _buttons(self, name: str, topic: Optional[Topic], candidates: list[str]) -> list[dict[str, str]]:
-        """Topics of a clarification, or those that may have been meant and related ones; a button says its title."""
+        """What a clarification offers, or what may have been meant, then what is related; a button says its title."""
         if name == CLARIFY_RESPONSE:
             titles = [*self._titles(candidates), self._title(SOMETHING_ELSE_RESPONSE)]
         elif name.startswith(REFERRAL_PREFIX):
             titles = self._titles(candidates)
-        elif topic:
-            titles = self._titles(dict.fromkeys([*candidates[:MAX_MEANT], *topic.related]))[:MAX_BUTTONS]
         else:
-            titles = self._titles(candidates[:MAX_BUTTONS])
+            likely = dict.fromkeys([*candidates, *(self._related(topic) if topic else ())])
+            titles = self._titles(id for id in likely if not topic or id != topic.id)[:MAX_BUTTONS]
         return [{"title": title, "payload": title} for title in titles if title]
 
-    def _titles(self, topic_ids: Iterable[str]) -> list[str]:
-        """Return the titles of the topics that exist."""
-        return [self._catalogue.topics[id].title for id in topic_ids if id in self._catalogue.topics]
+    def _related(self, topic: Topic) -> list[str]:
+        """Ids to offer after an answer, the likeliest first.
+
+        What the editor named comes first; a detail without any inherits from its topic,
+        after the details that stand next to it in the file.
+        """
+        siblings = [detail.id for detail in self._catalogue.of_topic(topic.topic_id)]
+        if topic.parent is None or topic.related:
+            return [*topic.related, *siblings]
+        at = siblings.index(topic.id)
+        overview = self._catalogue.find(topic.parent)
+        return [*siblings[at + 1 :], *siblings[:at], *(overview.related if overview else ())]
+
+    def _titles(self, ids: Iterable[str]) -> list[str]:
+        """Return the titles of the topics and details that exist."""
+        return [found.title for id in ids if (found := self._catalogue.find(id))]
 
     def _title(self, name: str) -> str:
         variations = self.responses.get(name) or [{}]
@@ -159,7 +170,7 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
 
 
 def _candidates(utter_action: str, plan: Mapping[str, Any]) -> list[str]:
-    """Return the topics that a plan offers under a response; under a referral only where it is all that is said."""
+    """Return what a plan offers under a response; under a referral only where it is all that is said."""
     if utter_action.startswith(REFERRAL_PREFIX):
         referrals = [referral["response"] for referral in plan.get("referrals", [])]
         if plan.get("responses") or referrals[-1:] != [utter_action]:
