@@ -5,7 +5,7 @@ and so does the second question of a message. Every topic is weighed by how well
 the text alone, the text completed by the subject of the topic before, and the text put
 as a question for the same aspect, by the rest of the message, and by how it is related to
 the topic before. The weights are those of a conditional logit (McFadden 1974), fitted by
-``evaluation/thresholds.py`` on dialogues and messages that were not trained on.
+``evaluation/fit.py`` on dialogues and messages that were not trained on.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from scipy.special import softmax
 
 from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue, Topic
-from calla.nlu import questions
-from calla.nlu.judgement import FLOOR, MAX_CANDIDATES, Judgement, Judging
+from calla.understanding import reference
+from calla.understanding.judgement import FLOOR, MAX_CANDIDATES, Judgement, Judging
 
 _PLAIN = (
     "alone",
@@ -63,10 +63,10 @@ def wordings(text: str, before: Optional[Topic], *, part: bool = False) -> list[
         part: whether it is a part; then it has an aspect of its own nearly always, and is
             not put for another (which costs time).
     """
-    core = questions.correction(text) or questions.without_lead(text) or text
+    core = reference.correction(text) or reference.without_lead(text) or text
     subject = (before.subject or before.title) if before else DEFAULT_SUBJECT
-    found = [text, questions.put_subject(core, subject)]
-    return found if part or before is None else [*found, questions.in_aspect(before.aspect, core)]
+    found = [text, reference.put_subject(core, subject)]
+    return found if part or before is None else [*found, reference.in_aspect(before.aspect, core)]
 
 
 def evidence(
@@ -84,7 +84,7 @@ def evidence(
     Returns:
         ``[labels, EVIDENCE]``, labels in the order of the topic model.
     """
-    labels = judging.scorer.labels
+    labels = judging.labels
     worded = wordings(text, before, part=message is not None)
     judging.all(worded)
     scores = [judging.scores(wording) for wording in worded]
@@ -107,8 +107,8 @@ def evidence(
         for topic, label in zip(topics, labels, strict=True)
     ]
     plain = np.stack([*fits[:2], aspect, *np.array(related, dtype=float).T, *np.array(kinds, dtype=float).T, whole])
-    refers_back = questions.refers_back(text)
-    corrects = questions.correction(text) is not None
+    refers_back = reference.refers_back(text)
+    corrects = reference.correction(text) is not None
     cosines = np.stack([scores[0].similarities[0], scores[1].similarities[0]])
     return np.concatenate([plain, cosines, plain * refers_back, plain * corrects]).T
 
@@ -135,16 +135,15 @@ def judge(
         message: the message that ``text`` is a part of.
 
     Returns:
-        the judgement; what it says about danger is that of the wording that best says what
-        was chosen.
+        the judgement, with the wording that best says what was chosen.
     """
-    labels = judging.scorer.labels
+    labels = judging.labels
     p = probabilities(evidence(text, before, judging, catalogue, message), weights, labels)
     order = np.argsort(-p)
     candidates = tuple(labels[i] for i in order if labels[i].startswith(f"{FAQ}/") and p[i] >= OFFER_FROM)
     best, certainty = labels[int(order[0])], float(p[order[0]])
     if best == OUT_OF_SCOPE:
-        outside = certainty >= (OUTSIDE_FROM_REFERRING if questions.refers_back(text) else OUTSIDE_FROM)
+        outside = certainty >= (OUTSIDE_FROM_REFERRING if reference.refers_back(text) else OUTSIDE_FROM)
         outcome = "decline" if outside or not candidates else "clarify"
         best = labels[int(order[1])]
     elif certainty >= ANSWER_FROM:

@@ -15,10 +15,11 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from calla.catalogue import CHAT, FAQ, REFERRAL, Catalogue, Topic
-from calla.nlu import follow_up, questions
-from calla.nlu.danger import is_denied
-from calla.nlu.judgement import MAX_CANDIDATES, Judgement, Judging, log_odds, logistic
-from calla.nlu.language import Reading
+from calla.understanding import cutting, follow_up, reference
+from calla.understanding.context import is_denied
+from calla.understanding.judgement import MAX_CANDIDATES, Judgement, Judging, log_odds, logistic
+from calla.understanding.reading import Reading
+from calla.understanding.weights import Weights
 
 MAX_ANSWERS = 3
 # Stretches of a message looked at one by one; more would be a whole letter.
@@ -67,21 +68,6 @@ _PASSING = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "tell_m
 _WORDS = re.compile(r"[\w'-]+")
 
 
-class Weights(NamedTuple):
-    """What the judgement of several questions weighs with.
-
-    Attributes:
-        question: a number for each of ``EVIDENCE``: is a part a question of its own?
-        follow_up: a number for each of ``follow_up.EVIDENCE``, for what leans on the
-            last answer.
-        part: the same for what leans on another part of the message.
-    """
-
-    question: np.ndarray
-    follow_up: np.ndarray
-    part: np.ndarray
-
-
 class Candidate(NamedTuple):
     """A part that may be a question of its own.
 
@@ -93,28 +79,9 @@ class Candidate(NamedTuple):
     """
 
     place: int
-    part: questions.Part
+    part: cutting.Part
     judgement: Judgement
     evidence: np.ndarray
-
-
-def parts_of(reading: Reading) -> list[questions.Part]:
-    """Cut a message wherever a second question could begin."""
-    parts: list[questions.Part] = []
-    lines = [line.strip() for line in reading.text.split("\n")[1:]]
-    marked = "?" in reading.text
-    for sentence in reading.sentences():
-        # Spoken sentences run on without any mark.
-        found = questions.cut(sentence, run_on=not re.search(r"[.?!;:,]", sentence[:-1]))
-        if found and any(line.startswith(sentence) for line in lines):
-            found[0] = replace(found[0], strong=True)
-        if marked and not sentence.endswith("?"):
-            # Where questions carry their mark, a longer sentence without one tells a story.
-            found = [part if questions.requests(part.text) else replace(part, asks=False) for part in found]
-        parts.extend(found)
-    # Of a long story the parts that ask count first.
-    first = sorted(range(len(parts)), key=lambda i: (not parts[i].asks, i))[:MAX_PARTS]
-    return [parts[i] for i in sorted(first)]
 
 
 def candidates_of(
@@ -135,7 +102,7 @@ def candidates_of(
     """
     parts = parts_of(reading)
     asking = any(part.asks for part in parts)
-    pieces = [questions.pieces(part) if part.asks or not asking or _is_brief(part) else [] for part in parts]
+    pieces = [cutting.pieces(part) if part.asks or not asking or _is_brief(part) else [] for part in parts]
     if len(parts) < 2 and not any(pieces):
         return []
     whole = judging.one(reading.text)
@@ -155,7 +122,7 @@ def candidates_of(
             for wording in follow_up.wordings(part.text, topic, part=True)
         ]
     )
-    found: list[tuple[int, questions.Part, Judgement]] = []
+    found: list[tuple[int, cutting.Part, Judgement]] = []
     resolved: list[Judgement] = []
     for (i, part, topic), leans in zip(placed, leaning, strict=True):
         judgement = judging.one(part.text)
@@ -193,14 +160,14 @@ def _named(judgement: Judgement, catalogue: Catalogue) -> Optional[Topic]:
 
 
 def _placed(
-    parts: list[questions.Part],
-    pieces: list[list[questions.Part]],
+    parts: list[cutting.Part],
+    pieces: list[list[cutting.Part]],
     judging: Judging,
     catalogue: Catalogue,
     before: Optional[Topic],
-) -> list[tuple[int, questions.Part, Optional[Topic]]]:
+) -> list[tuple[int, cutting.Part, Optional[Topic]]]:
     """Return all parts and pieces in order: the place, the words, the topic they may lean on."""
-    found: list[tuple[int, questions.Part, Optional[Topic]]] = []
+    found: list[tuple[int, cutting.Part, Optional[Topic]]] = []
     for i, (part, own) in enumerate(zip(parts, pieces, strict=True)):
         found.append((i, part, before))
         inner = before
@@ -211,13 +178,13 @@ def _placed(
     return found
 
 
-def _leans(part: questions.Part, before: Optional[Topic], judging: Judging, catalogue: Catalogue) -> bool:
+def _leans(part: cutting.Part, before: Optional[Topic], judging: Judging, catalogue: Catalogue) -> bool:
     """Say whether a part needs more than its own words to be understood."""
     named = before is None or catalogue.names_subject(_WORDS.findall(part.text))
-    return not named or questions.has_pronoun(part.text) or judging.one(part.text).certainty < VERY_SURE
+    return not named or reference.has_pronoun(part.text) or judging.one(part.text).certainty < VERY_SURE
 
 
-def _is_brief(part: questions.Part) -> bool:
+def _is_brief(part: cutting.Part) -> bool:
     """Say whether a part is short enough to be a catchword ("and price") rather than a story."""
     return len(part.text.split()) <= BRIEF
 
@@ -229,9 +196,9 @@ def _differ(judged: list[Judgement]) -> bool:
 
 def _evidence(
     i: int,
-    part: questions.Part,
+    part: cutting.Part,
     judgement: Judgement,
-    parts: list[questions.Part],
+    parts: list[cutting.Part],
     judged: list[Judgement],
     judging: Judging,
     text: str,
@@ -334,7 +301,7 @@ def chosen(whole: Judgement, asked: list[Candidate]) -> list[Judgement]:
     return [only for only in distinct if finding or only.certainty > whole.certainty] or [whole]
 
 
-def _answerable(topic: Topic, part: questions.Part, judgement: Judgement, own: bool) -> bool:
+def _answerable(topic: Topic, part: cutting.Part, judgement: Judgement, own: bool) -> bool:
     """Say whether a part can be answered by itself at all."""
     if topic.group == REFERRAL:
         # Danger is found elsewhere.
