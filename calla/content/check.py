@@ -19,11 +19,14 @@ from calla.content.sources import LOADER
 REFERRALS = "data/safety/referrals.yml"
 CONTACTS = "data/safety/contacts.yml"
 TABLE = "data/sources.yml"
+REVIEW = "docs/content-review.md"
 # Texts of "tell me more", which details have replaced.
 MORE = "more"
 SOURCE_KEYS = ("organisation", "title", "url", "kind", "check")
 SOURCE_KINDS = ("charity", "government", "guideline", "hospital", "reference", "review", "trial")
 ADDRESS = re.compile(r"https?://[^\s\"'>)\]}]+")
+# A row of the table of links to open.
+LISTED = re.compile(r"\| ([A-Z][A-Z0-9-]+) \|")
 EXAMPLE = re.compile(r"\s+- (?![{]|text:)")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -60,7 +63,13 @@ def load(root: Path = ROOT) -> tuple[Content, list[Problem]]:
             unread.add(path.stem)
     found, wrong = read(root / REFERRALS, root)
     entries += found
-    problems += [*wrong, *_other_texts(root), *_table_problems(root), *_strange_addresses(root)]
+    problems += [
+        *wrong,
+        *_other_texts(root),
+        *_table_problems(root),
+        *_strange_addresses(root),
+        *_review_problems(root),
+    ]
     content = Content(
         entries=tuple(entries),
         labels=tuple(_texts(root / "domain.yml", "utter_evidence/")),
@@ -130,6 +139,19 @@ def _table_problems(root: Path) -> Iterator[Problem]:
         if (plain := re.sub(r"^https?://(www\.)?|/$", "", url)) in addresses:
             yield Problem(TABLE, line, f"{key.value}: {addresses[plain]} has the same address")
         addresses[plain] = key.value
+
+
+def _review_problems(root: Path) -> Iterator[Problem]:
+    """The page for the clinician lists exactly the sources that nobody has opened yet."""
+    page = root / REVIEW
+    lines = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
+    listed = {match.group(1): number for number, line in enumerate(lines, 1) if (match := LISTED.match(line))}
+    table = _plain(root / TABLE).get("sources") or {}
+    unopened = {key for key, entry in table.items() if entry.get("check")}
+    for key in sorted(unopened - listed.keys()):
+        yield Problem(REVIEW, 1, f"the source {key} has 'check: true' but is not listed among the links to open")
+    for key in sorted(listed.keys() - unopened):
+        yield Problem(REVIEW, listed[key], f"the source {key} is listed, but has no 'check: true' in {TABLE}")
 
 
 def _strange_addresses(root: Path) -> Iterator[Problem]:

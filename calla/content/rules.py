@@ -18,6 +18,8 @@ MAX_OVERVIEW, WISHED_OVERVIEW, MAX_DETAIL, MAX_REFERRAL, MAX_WORD_REFERRAL = 120
 MAX_GRADE, MAX_REFERRAL_GRADE = 8.0, 6.0
 # Characters; a longer title does not fit on a button.
 MAX_TITLE = 45
+# Sentences from the one that names the article to the end.
+MAX_AFTER_ARTICLE = 5
 # Buttons under an answer.
 MAX_RELATED = 3
 MIN_EXAMPLES, MIN_EXAMPLES_OF_DETAIL, MIN_OUT_OF_SCOPE = 25, 12, 300
@@ -247,8 +249,9 @@ def answers_at_once(entry: Entry, content: Content) -> Iterator[Problem]:
     first = sentences(entry.text)[0]
     if NO_SUBJECT.match(first):
         yield entry.problem(f"the first sentence does not name what it is about: '{first}'", "text")
-    if re.search(r"\barticle\b", first):
-        yield entry.problem("begins with the article: readers do not know it, say it at the end", "text")
+    after = re.split(r"\barticle\b", entry.text, maxsplit=1)[1:]
+    if after and len(sentences(after[0])) > MAX_AFTER_ARTICLE:
+        yield entry.problem("the article comes too early: readers do not know it, say it at the end", "text")
 
 
 def refers_as_it_says(entry: Entry, content: Content) -> Iterator[Problem]:

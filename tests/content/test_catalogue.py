@@ -18,6 +18,7 @@ MK7 = "data/topics/supplements/what_is_mk7.yml"
 MK4 = "data/topics/supplements/what_is_mk4.yml"
 REFERRALS = "data/safety/referrals.yml"
 SOURCES = "data/sources.yml"
+REVIEW = "docs/content-review.md"
 TEXT = "MK-7 is a form of vitamin K2. It comes from some foods."
 DETAIL = "MK-7 is made by microbes. Ask a pharmacist about yours."
 
@@ -108,7 +109,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
     (MK7, TEXT, "Yes. It is a form of K2.", "does not name what it is about"),
     (MK7, TEXT, "No, it is a form of K2.", "does not name what it is about"),
     (MK7, TEXT, "They are forms of K2.", "does not name what it is about"),
-    (MK7, TEXT, "The article says that MK-7 is best.", "begins with the article"),
+    (MK7, TEXT, "The article says so." + " MK-7 is it." * 5, "the article comes too early"),
     (MK7, DETAIL, "MK-7 is made by microbes.", "names nobody to turn to"),
     (MK7, "referral: none", "referral: sofft", "did you mean 'soft'"),
     (MK4, "      referral: always\n", "      referral: soft\n", "'referral_to' counts only with 'referral: always'"),
@@ -127,6 +128,9 @@ BROKEN: list[tuple[str, str, str, str]] = [
     (SOURCES, "kind: government", "kind: goverment", "did you mean 'government'"),
     (SOURCES, '    title: "Vitamin K"\n', "", "NIH-K: no title"),
     (REFERRALS, 'version: "3.1"\n', 'version: "3.1"\n# see https://example.org/old\n', "not in data/sources.yml: https://example.org/old"),
+    (SOURCES, "    check: true\n", "", "LEAFLET: no https address"),
+    (REVIEW, "| LEAFLET", "| LEAFLETS", "LEAFLET has 'check: true' but is not listed"),
+    (REVIEW, "| LEAFLET", "| NIH-K | NIH |\n| LEAFLET", "NIH-K is listed, but has no 'check: true'"),
     ("data/safety/contacts.yml", '"the clinic', 'the "clinic: a', "a colon inside a text"),
 ]  # fmt: skip
 
