@@ -1,9 +1,10 @@
 """Which questions a message asks: one, two or three.
 
-A message is cut wherever a second question could begin (``calla.nlu.questions``); each
-part is judged by the topic model, with the subject it may leave out. A small regression
-then weighs for each part whether it is a question of its own or only belongs to one. Its
-weights are fitted by ``evaluation/thresholds.py`` on messages that were not trained on.
+A message is cut wherever a second question could begin (``cutting``); each part is judged
+by the topic model, with the subject it may leave out: that of the part before it, of the
+last answer for the first part. A small regression then weighs for each part whether it is
+a question of its own or only belongs to one. A follow-up is a message of one part. The
+weights are fitted by ``evaluation/fit.py`` on messages that were not trained on.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from calla.understanding.reading import Reading
 from calla.understanding.weights import Weights
 
 MAX_ANSWERS = 3
-# Stretches of a message looked at one by one; more would be a whole letter.
-MAX_PARTS = 8
 EVIDENCE = (
     "bias",
     "certainty",
@@ -85,7 +84,7 @@ class Candidate(NamedTuple):
 
 
 def candidates_of(
-    reading: Reading, judging: Judging, catalogue: Catalogue, weights: Weights, before: Optional[Topic] = None
+    reading: Reading, judging: Judging, catalogue: Catalogue, before: Optional[Topic] = None
 ) -> list[Candidate]:
     """Return the parts of a message that could be answered by themselves, in order.
 
@@ -93,14 +92,13 @@ def candidates_of(
         reading: the message.
         judging: judges texts.
         catalogue: topics and what they owe.
-        weights: what a part means after what came before it.
         before: topic of the last answer.
 
     Returns:
         the parts, each followed by its pieces; none where the message is one part of one
         piece.
     """
-    parts = parts_of(reading)
+    parts = list(reading.parts)
     asking = any(part.asks for part in parts)
     pieces = [cutting.pieces(part) if part.asks or not asking or _is_brief(part) else [] for part in parts]
     if len(parts) < 2 and not any(pieces):
@@ -127,15 +125,15 @@ def candidates_of(
     for (i, part, topic), leans in zip(placed, leaning, strict=True):
         judgement = judging.one(part.text)
         if leans:
-            weighed = weights.follow_up if topic is not None and topic is before else weights.part
-            judgement = follow_up.judge(part.text, topic, judging, catalogue, weighed, reading.text)
+            leant = "follow_up" if topic is not None and topic is before else "part"
+            judgement = follow_up.judge(part.text, topic, judging, catalogue, leant, reading.text)
         if not part.piece:
             resolved.append(judgement)
         answer = catalogue.by_intent(judgement.label)
         own_topic = judgement.label == whole.label
         if (
             answer is not None
-            and (leans or judgement.inside >= judging.gate.inside_part_from)
+            and (leans or judgement.inside >= judging.weights.threshold("inside_part_from"))
             and _answerable(answer, part, judgement, own_topic)
         ):
             found.append((i, part, judgement))
@@ -248,39 +246,49 @@ def _evidence(
     ]
 
 
-def judge(
-    reading: Reading,
-    judging: Judging,
-    catalogue: Catalogue,
-    weights: Weights,
-    question_from: float,
-    before: Optional[Topic] = None,
+def questions_of(
+    reading: Reading, judging: Judging, catalogue: Catalogue, before: Optional[Topic] = None
 ) -> list[Judgement]:
-    """Judge a message question by question, or whole.
+    """Judge a message question by question.
 
     Args:
         reading: the message.
         judging: judges texts.
         catalogue: topics and what they owe.
-        weights: what is weighed with.
-        question_from: probability from which a part is a question of its own.
         before: topic of the last answer.
 
     Returns:
-        a judgement per question, at most ``MAX_ANSWERS``, in the order asked.
+        a judgement per question, at most ``MAX_ANSWERS``, in the order asked; one where
+        the message is a single question or none.
     """
+    weights = judging.weights.vector("question", EVIDENCE)
+    question_from = judging.weights.threshold("question_from")
     weighed = [
-        (candidate, logistic(float(candidate.evidence @ weights.question)))
-        for candidate in candidates_of(reading, judging, catalogue, weights, before)
+        (candidate, logistic(float(candidate.evidence @ weights)))
+        for candidate in candidates_of(reading, judging, catalogue, before)
     ]
     judged = chosen(judging.one(reading.text), [candidate for candidate, p in weighed if p >= question_from])
     if len(judged) > 1:
         return judged
+    only = _in_context(reading.text, judging, catalogue, before) or judged[0]
     # What may have been asked besides is a press away.
-    only = judged[0]
     besides = [c.judgement.label for c, p in weighed if p >= OFFER_FROM and c.judgement.label.startswith(f"{FAQ}/")]
     labels = dict.fromkeys([only.label, *besides, *only.candidates])
-    return [replace(only, candidates=tuple(labels)[: MAX_CANDIDATES + 1])] if besides else judged
+    return [replace(only, candidates=tuple(labels)[: MAX_CANDIDATES + 1])] if besides else [only]
+
+
+def _in_context(
+    text: str, judging: Judging, catalogue: Catalogue, before: Optional[Topic]
+) -> Optional[Judgement]:
+    """Judge a whole message in the light of the last answer; ``None`` where it stands for itself."""
+    words = _WORDS.findall(text)
+    if before is None or len(words) > follow_up.MAX_WORDS:
+        return None
+    whole = judging.one(text)
+    clear = catalogue.names_subject(words) and not reference.refers_back(text)
+    if clear and whole.outcome == "answer" and whole.certainty >= VERY_SURE:
+        return None
+    return follow_up.judge(text, before, judging, catalogue, "follow_up")
 
 
 def chosen(whole: Judgement, asked: list[Candidate]) -> list[Judgement]:

@@ -125,19 +125,21 @@ def judge(
     before: Optional[Topic],
     judging: Judging,
     catalogue: Catalogue,
-    weights: np.ndarray,
+    leant: str,
     message: Optional[str] = None,
 ) -> Judgement:
     """Judge a text in the light of the topic before it (arguments as for ``evidence``).
 
     Args:
-        weights: a number for each of ``EVIDENCE``.
+        leant: name of the weights: ``follow_up`` for what leans on the last answer,
+            ``part`` for what leans on another part of the message.
         message: the message that ``text`` is a part of.
 
     Returns:
         the judgement, with the wording that best says what was chosen.
     """
     labels = judging.labels
+    weights = judging.weights.vector(leant, EVIDENCE)
     p = probabilities(evidence(text, before, judging, catalogue, message), weights, labels)
     order = np.argsort(-p)
     candidates = tuple(labels[i] for i in order if labels[i].startswith(f"{FAQ}/") and p[i] >= OFFER_FROM)
