@@ -17,13 +17,14 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from calla.catalogue import FAQ, REFERRAL_PREFIX, SOMETHING_ELSE_RESPONSE, Catalogue, Topic
-from calla.nlu.gate import CLARIFY_RESPONSE, PLAN
+from calla.plan import PLAN
 from calla.settings import settings
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 CONTACT_PREFIX = "utter_contact/"
 EVIDENCE_PREFIX = "utter_evidence/"
 SOURCES_RESPONSE = "utter_sources_line"
+CLARIFY_RESPONSE = "utter_did_you_mean"
 # Buttons under an answer.
 MAX_BUTTONS = 3
 
@@ -175,4 +176,4 @@ def _candidates(utter_action: str, plan: Mapping[str, Any]) -> list[str]:
         referrals = [referral["response"] for referral in plan.get("referrals", [])]
         if plan.get("responses") or referrals[-1:] != [utter_action]:
             return []
-    return list(plan.get("candidates", []))
+    return list(plan.get("offers", []))

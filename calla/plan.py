@@ -19,6 +19,19 @@ SCREEN, MODEL, MEMORY, TOPIC = "screen", "model", "memory", "topic"
 
 
 @dataclass(frozen=True)
+class Owed:
+    """A reason to refer, before it is settled what is said.
+
+    Attributes:
+        name: which referral.
+        by: ``screen``, ``model``, ``memory`` or ``topic``.
+    """
+
+    name: str
+    by: str
+
+
+@dataclass(frozen=True)
 class Referral:
     """A referral that is owed.
 
@@ -46,6 +59,7 @@ class Plan:
         offers: ids of topics and details on the buttons.
         topic: id of the topic or detail answered last, for follow-ups.
         memory: what is remembered after this turn, as its slot keeps it.
+        owed: reasons to refer that are not settled yet.
     """
 
     outcome: str
@@ -54,10 +68,11 @@ class Plan:
     offers: list[str] = field(default_factory=list)
     topic: Optional[str] = None
     memory: dict[str, Any] = field(default_factory=dict)
+    owed: list[Owed] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as it is kept with the message."""
-        return asdict(self)
+        return {k: v for k, v in asdict(self).items() if k != "owed"}
 
     @classmethod
     def read(cls, value: Optional[Mapping[str, Any]]) -> Optional[Plan]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Protocol
 
 from calla.catalogue import FAQ, REFERRAL_PREFIX
-from calla.nlu.gate import CLARIFY_RESPONSE
+from calla.answers import CLARIFY_RESPONSE
 
 # Characters.
 MAX_SECTION = 3000

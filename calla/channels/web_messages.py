@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from rasa.shared.core.events import BotUttered, Event, UserUttered
 
 from calla.catalogue import REFERRAL_PREFIX, SHORT_REFERRAL_PREFIX, CatalogueReader
-from calla.policies.plan import referral_name
+from calla.plan import referral_name
 
 # Turns shown again after a reload.
 HISTORY_TURNS = 20

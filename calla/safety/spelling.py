@@ -102,6 +102,11 @@ class Speller:
         self._inside = re.compile("|".join(inside) or r"(?!)")
         self._guesses: dict[str, tuple[str, ...]] = {}
 
+    @property
+    def words(self) -> frozenset[str]:
+        """All words of the vocabulary, and the beginnings that it knows words by."""
+        return self._exact | self._prefixes
+
     # -- rewriting -----------------------------------------------------------------
 
     def rewrite(self, words: list[str]) -> list[str]:

@@ -1,19 +1,21 @@
-"""What is remembered from turn to turn: the last topic, what was offered, an open danger.
+"""What is remembered from turn to turn: the last topic, what was offered, open dangers.
 
-It lives in the slots of the tracker (``domain.yml``) and expires.
+It lives in a slot of the tracker (``domain.yml``) and expires.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Mapping, Optional
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterable, Mapping, Optional
+
+from calla.safety.vocabulary import KINDS
 
 # Turns of the visitor for which an emergency or a crisis stays open, and any other finding.
 ACUTE_TURNS, FINDING_TURNS = 6, 4
 # Turns for which a topic is what "it" stands for, and what was offered can be picked.
 TOPIC_TURNS, OFFER_TURNS = 12, 2
-ACUTE_KINDS = frozenset({"emergency", "crisis"})
 SLOT = "memory"
+_ACUTE = frozenset({"emergency", "crisis"})
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,8 @@ class Memory:
         topic_age: turns since then.
         offers: ids of what was offered last, in order.
         offers_age: turns since then.
-        danger: name of the referral that was given last.
-        danger_kind: its kind.
-        danger_age: turns since it was last spoken of.
+        dangers: referral name to turns since it was last given.
+        in_full: referral name to turns since it was last given in full.
         said: names of the responses of the last turn.
     """
 
@@ -35,9 +36,8 @@ class Memory:
     topic_age: int = 0
     offers: tuple[str, ...] = ()
     offers_age: int = 0
-    danger: Optional[str] = None
-    danger_kind: Optional[str] = None
-    danger_age: int = 0
+    dangers: Mapping[str, int] = field(default_factory=dict)
+    in_full: Mapping[str, int] = field(default_factory=dict)
     said: tuple[str, ...] = ()
 
     @classmethod
@@ -50,22 +50,64 @@ class Memory:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the memory as its slot keeps it."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
+        return {
+            k: list(v) if isinstance(v, tuple) else dict(v) if isinstance(v, Mapping) else v
+            for k, v in self.__dict__.items()
+        }
 
-    @property
-    def acute(self) -> bool:
-        """Whether an emergency or a crisis is open."""
-        return self.danger is not None and self.danger_kind in ACUTE_KINDS
+    def acute(self) -> list[str]:
+        """Return the emergency or crisis that is open, the latest first."""
+        return [name for name in self._latest() if KINDS.get(name) in _ACUTE]
+
+    def findings(self) -> list[str]:
+        """Return the other referrals that are open, the latest first."""
+        return [name for name in self._latest() if KINDS.get(name) not in _ACUTE]
+
+    def _latest(self) -> list[str]:
+        return sorted(self.dangers, key=lambda name: self.dangers[name])
 
     def aged(self) -> Memory:
         """Return the memory one turn later, without what has expired."""
-        older = replace(
-            self, topic_age=self.topic_age + 1, offers_age=self.offers_age + 1, danger_age=self.danger_age + 1
+        dangers = {
+            name: age + 1
+            for name, age in self.dangers.items()
+            if age < (ACUTE_TURNS if KINDS.get(name) in _ACUTE else FINDING_TURNS)
+        }
+        return Memory(
+            topic=self.topic if self.topic_age < TOPIC_TURNS else None,
+            topic_age=self.topic_age + 1,
+            offers=self.offers if self.offers_age < OFFER_TURNS else (),
+            offers_age=self.offers_age + 1,
+            dangers=dangers,
+            in_full={name: age + 1 for name, age in self.in_full.items() if name in dangers},
+            said=self.said,
         )
-        if older.topic_age > TOPIC_TURNS:
-            older = replace(older, topic=None)
-        if older.offers_age > OFFER_TURNS:
-            older = replace(older, offers=())
-        if older.danger_age > (ACUTE_TURNS if older.acute else FINDING_TURNS):
-            older = replace(older, danger=None, danger_kind=None)
-        return older
+
+    def after(
+        self,
+        *,
+        topic: Optional[str],
+        offers: Iterable[str],
+        given: Mapping[str, bool],
+        said: Iterable[str],
+    ) -> Memory:
+        """Return the memory after a turn.
+
+        Args:
+            topic: id of what was answered, ``None`` if nothing was.
+            offers: ids of what was offered.
+            given: referral name to whether it was given in full.
+            said: names of the responses that were said.
+        """
+        offered = tuple(offers)
+        later = replace(self, said=tuple(said))
+        if topic:
+            later = replace(later, topic=topic, topic_age=0)
+        if offered:
+            later = replace(later, offers=offered, offers_age=0)
+        full = {name: 0 for name, in_full in given.items() if in_full}
+        return replace(
+            later,
+            dangers={**self.dangers, **dict.fromkeys(given, 0)},
+            in_full={**self.in_full, **full},
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from calla.understanding.cutting import asks
+
 _PRONOUN = re.compile(r"\b(?:it's|its|it|they|them|these|those|this|that|that one|this one|theirs|their)\b", re.I)
 _LEADING = re.compile(
     r"^(?:and|or|but|so|ok|okay|also|then|what about|how about|what of|and what about|and how about|same for|"
@@ -36,6 +38,32 @@ ASPECT_QUESTIONS = {
     "action": "what should I do about {}?",
     "general": "what about {}?",
 }
+
+
+# Politeness before a question: "thanks, and the dose?" asks for the dose.
+_POLITE = re.compile(
+    r"^(?:(?:many )?(?:thanks|thank you|thx|ta|cheers|ok|okay|great|good|perfect|lovely|hi|hello|hey|good (?:morning|evening|"
+    r"afternoon))(?: (?:so much|very much|a lot|a million|again|there|calla|for that|for this))*[\s,.!;:-]+)+(?=\w+\W+\w)",
+    re.I,
+)
+# Of two things one is turned down: "not mk7, mk4".
+_REJECTED = re.compile(
+    r"^(?:no[,. ]+)?not (?:the |that )?(?P<rejected>[\w-]+(?: [\w-]+)?)[,;.]? (?:but |i (?:mean|meant) |rather |the )*"
+    r"(?P<wanted>[\w-]+(?: [\w-]+){0,2})\W*$",
+    re.I,
+)
+
+
+def without_politeness(text: str) -> str:
+    """Take thanks and greetings from the beginning of a question."""
+    rest = _POLITE.sub("", text)
+    return rest if asks(rest) else text
+
+
+def without_rejected(text: str) -> str:
+    """Return a correction by what is wanted alone: "not mk7, mk4" gives "no, I meant mk4"."""
+    match = _REJECTED.match(text)
+    return f"no, I meant {match['wanted']}" if match else text
 
 
 def has_pronoun(text: str) -> bool:

@@ -10,13 +10,12 @@ before; the higher counts.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Optional, Sequence
 
 import numpy as np
 
 from calla.catalogue import OUT_OF_SCOPE, Topic
-from calla.plan import ACUTE, MODEL, SCREEN
+from calla.plan import ACUTE, MODEL, SCREEN, Owed
 from calla.safety.screen import Finding, load_screen
 from calla.safety.vocabulary import KINDS
 from calla.understanding import reference
@@ -37,19 +36,6 @@ _PERSON = re.compile(
 _NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6](?: ?[abc])?)\b\W*$", re.I)
 # Log-odds beyond which more says no more.
 _CEILING = 8.0
-
-
-@dataclass(frozen=True)
-class Owed:
-    """A referral that a message is owed.
-
-    Attributes:
-        name: which one.
-        by: ``screen`` or ``model``.
-    """
-
-    name: str
-    by: str
 
 
 def completed(text: str, before: Optional[Topic]) -> list[str]:
