@@ -29,7 +29,7 @@ from sanic.response import HTTPResponse
 
 from calla.agent import DeadlineEndpoint, GuardedAgent
 from calla.channels.slack import SlackInput
-from calla.channels.web import WebInput
+from calla.channels.web.channel import WebInput
 from calla.model import ModelMissingError, latest_model
 from calla.records import Records
 from calla.status import STATUS

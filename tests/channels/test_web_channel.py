@@ -14,11 +14,11 @@ import socketio
 from rasa.shared.core.events import BotUttered, UserUttered
 from web_server import SECRET, channel_alone
 
-from calla.channels.web import MAX_BYTES
-from calla.channels.web_limits import address_key
-from calla.channels.web_messages import history, is_safe_link, message_id
-from calla.channels.web_sessions import Sessions
-from calla.channels.web_turns import TURNS, Conversation
+from calla.channels.web.channel import MAX_BYTES
+from calla.channels.web.limits import address_key
+from calla.channels.web.messages import history, is_safe_link, message_id
+from calla.channels.web.sessions import Sessions
+from calla.channels.web.turns import TURNS, Conversation
 from calla.text import MAX_SCREENED
 
 pytestmark = pytest.mark.asyncio

@@ -16,7 +16,7 @@ from rasa.shared.core.events import BotUttered, UserUttered
 from sanic import Sanic
 from sanic.touchup.service import TouchUp
 
-from calla.channels.web import WebInput
+from calla.channels.web.channel import WebInput
 from calla.settings import Settings
 from tests.running import ServerProcess, free_port
 

@@ -23,11 +23,11 @@ from socketio import AsyncServer
 from socketio.exceptions import ConnectionRefusedError
 
 from calla.agent import ERASE_RESPONSE, ERROR_RESPONSE, LOCK_WAIT
-from calla.channels import web_static
-from calla.channels.web_limits import Limits
-from calla.channels.web_messages import Payload, bot_message, history, notice, said_again, welcome
-from calla.channels.web_sessions import Session, Sessions
-from calla.channels.web_turns import Conversation, Conversations, Turn
+from calla.channels.web import files as web_files
+from calla.channels.web.limits import Limits
+from calla.channels.web.messages import Payload, bot_message, history, notice, said_again, welcome
+from calla.channels.web.sessions import Session, Sessions
+from calla.channels.web.turns import Conversation, Conversations, Turn
 from calla.settings import Settings
 from calla.text import MAX_SCREENED
 
@@ -138,9 +138,9 @@ class WebInput(InputChannel):
         self._limits = Limits(config.messages_per_minute, config.address_messages_per_minute, config.sessions_per_hour)
         self._max_in_flight = config.max_in_flight
         self._origins = frozenset(config.origins)
-        self._policy = web_static.page_policy(config.origins)
+        self._policy = web_files.page_policy(config.origins)
         self._contacts = config.contacts
-        self._files = web_static.read_files()
+        self._files = web_files.read_files()
         self._conversations = Conversations()
         self._in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -188,7 +188,7 @@ class WebInput(InputChannel):
             """Serve the files; also ``/``, where Rasa would tell its version."""
             path = request.path if request.path == "/" else request.path.rstrip("/")
             if path in self._files and request.method in ("GET", "HEAD"):
-                return web_static.serve(request, self._files, self._policy)
+                return web_files.serve(request, self._files, self._policy)
             return None
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:

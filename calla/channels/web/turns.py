@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Iterable, Optional
 
-from calla.channels.web_messages import Payload
+from calla.channels.web.messages import Payload
 
 # Conversations and turns kept in memory; older ones are in the tracker store.
 CONVERSATIONS = 2_000
@@ -40,7 +40,7 @@ class Turn:
         return not self.finished.is_set()
 
     def payload(self) -> Payload:
-        """Return the turn as ``web_messages.history`` returns turns."""
+        """Return the turn as ``messages.history`` returns turns."""
         return {"id": self.id, "text": self.text, "messages": list(self.messages)}
 
 
