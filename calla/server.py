@@ -29,7 +29,8 @@ from sanic.response import HTTPResponse
 
 from calla.agent import DeadlineEndpoint, GuardedAgent
 from calla.channels.slack import SlackInput
-from calla.channels.web.channel import WebInput
+from calla.channels.web.channel import MAX_SOCKETS, WebInput
+from calla.http_guard import PatientProtocol, guard, raise_descriptor_limit
 from calla.model import ModelMissingError, latest_model
 from calla.records import Records
 from calla.status import STATUS
@@ -44,6 +45,8 @@ API_ALLOWED = (("GET", "/conversations/", "/tracker"), ("POST", "/model/parse", 
 # Connections that wait to be accepted. Sanic's 100 are few where a crowd comes at once while
 # an answer is being worked out: the kernel then resets connections of people in the queue.
 BACKLOG = 1024
+# Descriptors beside those of visitors: model, database, logs, calls to others.
+SPARE_DESCRIPTORS = 500
 API_PREFIXES = ("/conversations", "/model", "/domain", "/status", "/version")
 
 
@@ -110,6 +113,7 @@ def create_app(config: Settings, model: Path) -> Sanic:
     )
     if config.proxies:
         app.config.PROXIES_COUNT = config.proxies
+    guard(app, behind_tls=bool(config.proxies))
 
     @app.listener("before_server_start")
     async def load(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
@@ -147,8 +151,10 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 2
     config.data_folder.mkdir(parents=True, exist_ok=True)
+    if problem := raise_descriptor_limit(MAX_SOCKETS + SPARE_DESCRIPTORS):
+        logger.warning(problem)
     app = create_app(config, model)
-    app.run(host=config.host, port=config.port, backlog=BACKLOG, access_log=False)
+    app.run(host=config.host, port=config.port, backlog=BACKLOG, access_log=False, protocol=PatientProtocol)
     return 0
 
 

@@ -42,8 +42,6 @@ LONG_RESPONSE = "utter_too_long"
 # Bytes of one request or Socket.IO packet: a message of MAX_SCREENED characters fits
 # in any script, with every character escaped.
 MAX_BYTES = 128 * 1024
-# Bytes of any request to the server (Slack's largest events are a few hundred thousand).
-MAX_REQUEST = 1024 * 1024
 # Seconds after which a client may come again when the server itself is busy.
 BUSY_WAIT = 1.0
 OVERLOAD_WAIT = 3.0
@@ -179,8 +177,6 @@ class WebInput(InputChannel):
     def attach(self, app: Sanic) -> None:
         """Give ``app`` the Socket.IO endpoint and the widget's files."""
         self._app = app
-        # Sanic would read 100 MB before it looks; no channel needs more than this.
-        app.config.REQUEST_MAX_SIZE = min(app.config.REQUEST_MAX_SIZE, MAX_REQUEST)
         self.sio.attach(app, SOCKET_PATH)
 
         @app.middleware("request")
