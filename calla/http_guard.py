@@ -77,6 +77,8 @@ class PatientProtocol(WebSocketProtocol):
     Sanic starts its clock anew with every byte; here a request has its seconds from the first.
     """
 
+    _time: float
+
     def data_received(self, data: bytes) -> None:
         """Take bytes (see parent class)."""
         http = getattr(self, "_http", None)
@@ -91,10 +93,10 @@ class PatientProtocol(WebSocketProtocol):
     def check_timeouts(self) -> None:
         """Close what is too slow (see parent class), also while a body is being read."""
         http = getattr(self, "_http", None)
-        if http is not None and http.stage is Stage.HANDLER and http.request_body and not http.upgrade_websocket:
-            if time.monotonic() - self._time > REQUEST_SECONDS and self.transport is not None:
-                self.transport.abort()
-                return
+        in_body = http is not None and http.stage is Stage.HANDLER and http.request_body and not http.upgrade_websocket
+        if in_body and self.transport is not None and time.monotonic() - self._time > REQUEST_SECONDS:
+            self.transport.abort()
+            return
         super().check_timeouts()
 
 
