@@ -14,11 +14,11 @@ import socketio
 from rasa.shared.core.events import BotUttered, UserUttered
 from web_server import SECRET, channel_alone
 
-from calla.channels.web import MAX_BYTES
-from calla.channels.web_limits import address_key
-from calla.channels.web_messages import history, is_safe_link, message_id
-from calla.channels.web_sessions import Sessions
-from calla.channels.web_turns import TURNS, Conversation
+from calla.channels.web.limits import address_key
+from calla.channels.web.messages import history, is_safe_link, message_id
+from calla.channels.web.sessions import Sessions
+from calla.channels.web.sockets import MAX_BYTES
+from calla.channels.web.turns import TURNS, Conversation
 from calla.text import MAX_SCREENED
 
 pytestmark = pytest.mark.asyncio
@@ -131,7 +131,7 @@ async def test_a_repeated_message_is_replayed_from_the_store_after_a_restart() -
         token = await token_of(server)
         _, before = await post(server, "message", {"id": FIRST, "text": "mk7?"}, token)
         # What a restart loses is the memory of the process.
-        server.channel._conversations = type(server.channel._conversations)()
+        server.channel.desk.conversations = type(server.channel.desk.conversations)()
         _, after = await post(server, "message", {"id": FIRST, "text": "mk7?"}, token)
         assert before == after
         assert len(server.agent.heard) == 1
@@ -225,7 +225,7 @@ async def test_a_failing_store_does_not_stop_the_answer() -> None:
         async def broken(_: str) -> None:
             raise OSError("disk")
 
-        server.agent.tracker_store = SimpleNamespace(retrieve_full_tracker=broken)
+        server.agent.tracker_store = SimpleNamespace(last_events=broken)
         status, reply = await post(server, "message", {"id": FIRST, "text": "mk7?"}, await token_of(server))
         assert (status, len(reply["messages"])) == (200, 1)
 
@@ -313,7 +313,7 @@ async def test_only_our_own_tokens_are_sessions() -> None:
         jwt.encode(claims, "", algorithm="none"),
         jwt.encode(claims, "x" * 32, algorithm="HS256"),
         jwt.encode({**claims, "aud": "other"}, sessions._key, algorithm="HS256"),
-        jwt.encode({**claims, "exp": int(time.time()) - 1}, sessions._key, algorithm="HS256"),
+        jwt.encode({**claims, "exp": int(time.time()) - 1000}, sessions._key, algorithm="HS256"),
         jwt.encode({**claims, "sub": "slack_someone"}, sessions._key, algorithm="HS256"),
         jwt.encode({k: v for k, v in claims.items() if k != "exp"}, sessions._key, algorithm="HS256"),
         mine.token[:-2],
@@ -457,9 +457,12 @@ async def test_erasing_forgets_everywhere_and_begins_a_new_conversation() -> Non
         _, reply = await post(server, "erase", token=token)
         await within(other.erased.wait())
         assert server.agent.erased == [sender]
-        assert reply["message"]["name"] == "utter_chat/delete_my_data"
+        assert reply["message"]["name"] == "utter_erased"
         assert jwt.decode(reply["token"], options={"verify_signature": False})["sub"] != sender
-        assert (await post(server, "sync", token=token))[1]["history"] == []
+        # The token opens nothing any more, on either way.
+        assert (await post(server, "sync", token=token))[0] == 401
+        assert (await post(server, "message", {"id": SECOND, "text": "a"}, token))[0] == 401
+        assert (await other.say(SECOND, "a"))["error"] == "unauthorized"
         await other.client.disconnect()
 
 

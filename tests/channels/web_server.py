@@ -16,11 +16,10 @@ from rasa.shared.core.events import BotUttered, UserUttered
 from sanic import Sanic
 from sanic.touchup.service import TouchUp
 
-from calla.channels.web import WebInput
+from calla.channels.web.channel import WebInput
+from calla.database import Database
 from calla.settings import Settings
-from tests.running import ServerProcess, free_port
-
-SECRET = "a secret for tests, long enough to sign with"
+from tests.running import SECRET, ServerProcess, free_port
 
 
 class RealServer(ServerProcess):
@@ -49,6 +48,10 @@ class ScriptedAgent:
         self.erased: list[str] = []
         self.thumbs: list[dict[str, Any]] = []
         self.fails = False
+        self.wait = 0.0
+        self.forgotten = "utter_erased"
+        self.erasers: dict[str, Any] = {}
+        self.erasure = SimpleNamespace(register=self.erasers.__setitem__, pending=lambda _: False)
         self.lock_store = InMemoryLockStore()
         self.domain = SimpleNamespace(
             responses={
@@ -57,8 +60,9 @@ class ScriptedAgent:
             }
         )
         self.nlg = SimpleNamespace(render=self.render)
-        self.tracker_store = SimpleNamespace(retrieve_full_tracker=self._tracker)
-        self.records = SimpleNamespace(feedback=self._feedback)
+        self.tracker_store = SimpleNamespace(last_events=self._last_events)
+        self.records = SimpleNamespace(feedback=self._feedback, of=self._recorded)
+        self.tracker_store.database = Database("sqlite://")
 
     def is_ready(self) -> bool:
         """Say that a model is there."""
@@ -82,8 +86,12 @@ class ScriptedAgent:
             "buttons": [{"title": "What is MK-4?", "payload": "What is MK-4?"}],
         }
 
-    async def _tracker(self, sender: str) -> Any:
-        return SimpleNamespace(events=list(self.events.get(sender, [])))
+    async def _last_events(self, sender: str, number: Optional[int] = None) -> list[Any]:
+        return list(self.events.get(sender, []))
+
+    def expected_wait(self, conversation: str, size: int) -> float:
+        """Return what the test says."""
+        return self.wait
 
     async def handle_message(self, message: UserMessage) -> None:
         """Answer a message as the test says."""
@@ -100,13 +108,19 @@ class ScriptedAgent:
             stored = {"metadata": rendered["metadata"], "utter_action": name}
             events.append(BotUttered(rendered["text"], {"buttons": rendered["buttons"]}, stored))
 
+    async def _recorded(self, sender: str) -> dict[str, Any]:
+        return {"referrals": [], "feedback": []}
+
     async def _feedback(self, **row: Any) -> None:
         self.thumbs.append(row)
 
-    async def erase(self, sender: str) -> None:
-        """Forget a conversation."""
+    async def forget(self, sender: str) -> str:
+        """Forget a conversation; say what the test says."""
         self.erased.append(sender)
         self.events.pop(sender, None)
+        for eraser in self.erasers.values():
+            await eraser(sender)
+        return self.forgotten
 
 
 @asynccontextmanager
