@@ -130,22 +130,9 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         elif name.startswith(REFERRAL_PREFIX):
             titles = self._titles(candidates)
         else:
-            likely = dict.fromkeys([*candidates, *(self._related(topic) if topic else ())])
+            likely = dict.fromkeys([*candidates, *(self._catalogue.related_to(topic) if topic else ())])
             titles = self._titles(id for id in likely if not topic or id != topic.id)[:MAX_BUTTONS]
         return [{"title": title, "payload": title} for title in titles if title]
-
-    def _related(self, topic: Topic) -> list[str]:
-        """Ids to offer after an answer, the likeliest first.
-
-        What the editor named comes first; a detail without any inherits from its topic,
-        after the details that stand next to it in the file.
-        """
-        siblings = [detail.id for detail in self._catalogue.of_topic(topic.topic_id)]
-        if topic.parent is None or topic.related:
-            return [*topic.related, *siblings]
-        at = siblings.index(topic.id)
-        overview = self._catalogue.find(topic.parent)
-        return [*siblings[at + 1 :], *siblings[:at], *(overview.related if overview else ())]
 
     def _titles(self, ids: Iterable[str]) -> list[str]:
         """Return the titles of the topics and details that exist."""

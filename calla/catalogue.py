@@ -153,6 +153,19 @@ class Catalogue:
         """Return the details of a topic, in the order of its file."""
         return list(self._of_topic.get(topic_id, ()))
 
+    def related_to(self, topic: Topic) -> list[str]:
+        """Ids to offer after an answer, the likeliest first.
+
+        What the editor named comes first; a detail without any inherits from its topic,
+        after the details that stand next to it in the file.
+        """
+        siblings = [detail.id for detail in self.of_topic(topic.topic_id)]
+        if topic.parent is None or topic.related:
+            return [*topic.related, *siblings]
+        at = siblings.index(topic.id)
+        overview = self.find(topic.parent)
+        return [*siblings[at + 1 :], *siblings[:at], *(overview.related if overview else ())]
+
     def by_intent(self, intent: str) -> Optional[Topic]:
         """Return the topic or detail of a full retrieval intent, or ``None`` (out of scope)."""
         return self.find(intent.rpartition("/")[2])

@@ -47,7 +47,9 @@ def fixed(reading: Reading, catalogue: Catalogue, memory: Memory) -> Optional[Pl
         return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])
     chosen = catalogue.by_title(reading.raw) or catalogue.by_title(reading.text)
     chosen = chosen or picked(reading.text, memory.offers, catalogue)
-    return answered([chosen]) if chosen else None
+    if chosen is None:
+        return None
+    return about_the_conversation(chosen, catalogue, memory) or answered([chosen])
 
 
 def answered(topics: Sequence[Topic]) -> Plan:
@@ -85,7 +87,7 @@ def plan_answer(
     sure = [j for j in judged if j.outcome == "answer" or (owes and j.certainty >= answer_from)]
     topics = [topic for j in sure if (topic := resolved(j, judging, catalogue)) and topic.group != REFERRAL]
     if topics:
-        if len(topics) == 1 and (said := _about_the_conversation(topics[0], catalogue, memory)):
+        if len(topics) == 1 and (said := about_the_conversation(topics[0], catalogue, memory)):
             return said
         plan = answered(topics)
         plan.offers = _beside(sure[-1], topics, judging, catalogue) if topics[-1].group == FAQ else []
@@ -136,10 +138,8 @@ def _unsure(judged: Sequence[Judgement], judging: Judging, catalogue: Catalogue,
     return Plan("clarify", responses=[CLARIFY_RESPONSE], offers=offers[:MAX_OFFERS])
 
 
-def _about_the_conversation(topic: Topic, catalogue: Catalogue, memory: Memory) -> Optional[Plan]:
+def about_the_conversation(topic: Topic, catalogue: Catalogue, memory: Memory) -> Optional[Plan]:
     """Plan what "say that again", "yes", "no" and "tell me more" mean now; ``None`` for other topics."""
-    if topic.group != CHAT:
-        return None
     if topic.id == REPEAT and memory.said:
         return Plan("repeat", responses=list(memory.said), offers=list(memory.offers), topic=memory.topic)
     if topic.id == MORE:

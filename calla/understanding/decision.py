@@ -10,7 +10,7 @@ from calla.catalogue import CHAT, FAQ, Catalogue
 from calla.plan import ACUTE, MEMORY, SCREEN, TOPIC, Owed, Plan, Referral, in_short, reduced
 from calla.safety.screen import Finding
 from calla.understanding import reference
-from calla.understanding.answering import fixed, plan_answer
+from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer
 from calla.understanding.asked import questions_of
 from calla.understanding.judgement import Judgement, Judging, Models
 from calla.understanding.language import ENGLISH
@@ -137,6 +137,10 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory)
             plan.responses = []
         plan.outcome = "referral" if plan.outcome != "other_language" else plan.outcome
     plan.owed = []
+    last = catalogue.by_response(plan.responses[-1]) if plan.responses else None
+    if last is not None and last.group == FAQ and plan.outcome != "repeat":
+        plan.offers = [id for id in dict.fromkeys([*plan.offers, *catalogue.related_to(last)]) if id != last.id]
+    plan.offers = plan.offers[:MAX_OFFERS]
     plan.memory = memory.after(
         topic=plan.topic,
         offers=plan.offers,
