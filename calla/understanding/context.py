@@ -10,7 +10,7 @@ import re
 _DENIAL = re.compile(
     r"\b(?:(?:no|without|neither|never had(?: a)?|don't have(?: a| any)?) (?:\w+ )?"
     r"(?:lump|mass|pain|discharge|symptom|problem|result|finding|abnormal|distortion|swelling|complaint|tablet|medic|"
-    r"prescription|pill|trouble|sign)\w*|(?:not|n't) (?:on|take|taking) (?:any|\w+(?: or any)?)|"
+    r"prescription|pill|trouble|sign)\w*|(?:not|\w+n't) (?:on|take|taking) (?:any|\w+(?: or any)?)|"
     r"not (?:pregnant|ill|sick|a patient)|(?:did|does|do)(?: not|n't) (?:say|mention|show|find)|"
     r"all clear|negative|normal|nothing (?:found|suspicious|wrong)|scare is over|bi-?rads (?:1|2|one|two)|"
     r"(?:results?|everything|all|it|kidneys) (?:was|were|is|are|came back) (?:fine|ok|okay|good|clear|benign))\b",

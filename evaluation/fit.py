@@ -1,0 +1,315 @@
+"""Fit every number of ``artefacts/weights.json`` on development data: ``python -m evaluation.fit``.
+
+Nothing is trained on that data (``tests/nlu/dev``, ``tests/safety``); the sets that are
+looked at once are never read. Prints what each threshold gives; writes the weights with
+commit, date and sets. Draws the detector's trade-off into ``docs/images``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import zlib
+from datetime import date
+from itertools import pairwise
+from typing import Any, Iterable, Optional
+
+import numpy as np
+
+from calla.catalogue import FAQ, REFERRAL, Catalogue
+from calla.safety.screen import load_screen
+from calla.settings import ROOT
+from calla.understanding import asked, follow_up, urgency
+from calla.understanding.judgement import FEATURES, Judging, Models, gate_features
+from calla.understanding.reading import Reading, read
+from calla.understanding.spelling import Spelling
+from calla.understanding.weights import FILE, Weights, load_weights
+from evaluation.bot import LoadedBot
+from evaluation.composites import beside, dangers, harmless
+
+DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
+# Share of in-scope messages that may be declined (the bar is 3 %).
+DECLINED = 0.02
+# Penalty of the conditional logits, and the seed of what is put together by chance.
+PENALTY = 3e-3
+SEED = 7
+THRESHOLDS = {
+    # Certainty from which a topic is answered without asking back; the same beside a referral,
+    # which should not stand alone.
+    "answer_from": 0.5,
+    "answer_beside_referral_from": 0.3,
+    # Probability of being inside the field below which a message, or a part, is declined.
+    "inside_from": 0.5,
+    "inside_part_from": 0.25,
+    # Probability from which a part is a question of its own.
+    "question_from": 0.2,
+    # Probability of a detail from which it is answered instead of its topic's overview.
+    "detail_from": 0.45,
+    # Probability from which a referral is owed, and from which a hint of the rules is confirmed.
+    "referral_from": 0.5,
+    "hinted_referral_from": 0.5,
+    # Log-odds from which a clause names a referral of its own beside the worst.
+    "clause_from": 1.0,
+    # Share of an emergency or crisis among the referrals from which the model alone gives its
+    # text, and probability of being outside the field from which it never does.
+    "acute_from": 0.5,
+    "outside_from": 0.8,
+}
+
+
+def lines_of(name: str) -> list[dict[str, Any]]:
+    """Read a development set."""
+    return [json.loads(line) for line in (DEVELOPMENT / f"{name}.jsonl").read_text().splitlines()]
+
+
+class Fitting:
+    """The trained models, the catalogue, and what has been fitted so far."""
+
+    def __init__(self, bot: LoadedBot) -> None:
+        from calla.nlu.understanding import Understanding
+
+        nodes = bot.agent.processor.graph_runner._instantiated_nodes.values()  # type: ignore[union-attr]
+        component = next(n._component for n in nodes if isinstance(n._component, Understanding))
+        self.models: Models = component.models
+        self.spelling: Spelling = component.learned.spelling
+        self.catalogue = Catalogue(bot.agent.domain.responses)  # type: ignore[union-attr]
+        self.labels = self.models.topics.labels
+        self.weights: dict[str, dict[str, float]] = {k: dict(v) for k, v in load_weights().weights.items()}
+
+    def judging(self) -> Judging:
+        """Return a judging with what is fitted so far."""
+        return Judging(self.models, Weights(self.weights, THRESHOLDS))
+
+    def reading(self, text: str) -> Reading:
+        """Read a message as the bot does."""
+        return read(text, self.spelling)
+
+    def keep(self, name: str, evidence: Iterable[str], weights: Iterable[float]) -> None:
+        """Keep fitted weights."""
+        self.weights[name] = {each: round(float(w), 3) for each, w in zip(evidence, weights, strict=True)}
+
+    def write(self, sets: Iterable[str]) -> None:
+        """Write everything with where it comes from."""
+        commit = subprocess.run(["git", "describe", "--always", "--dirty=*"], cwd=ROOT, capture_output=True, text=True)
+        fitted = {"commit": commit.stdout.strip(), "date": str(date.today()), "sets": sorted(sets)}
+        FILE.write_text(json.dumps({"fitted": fitted, "thresholds": THRESHOLDS, "weights": self.weights}, indent=1) + "\n")
+
+
+def gate(fitting: Fitting) -> None:
+    """Fit how sure a topic is, and how sure it is that a message is inside the field."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    labels = fitting.labels
+    outside = labels.index("out_of_scope")
+    rows, right, inside = [], [], []
+    for name, in_scope in (("questions", True), ("out_of_scope", False)):
+        lines = lines_of(name)
+        texts = [fitting.reading(line["text"]).text for line in lines]
+        scores = fitting.models.topics.score(texts, fitting.models.encoder.encode_many(texts))
+        for line, p, similarity in zip(lines, scores.probabilities, scores.similarities, strict=True):
+            features, order = gate_features(p, similarity, outside)
+            rows.append(features[1:])
+            right.append(in_scope and labels[order[0]].rpartition("/")[2] == line["topic"])
+            inside.append(in_scope)
+    x, is_right, is_inside = np.array(rows), np.array(right), np.array(inside)
+    p = cross_val_predict(LogisticRegression(), x, is_inside, cv=10, method="predict_proba")[:, 1]
+    threshold = np.quantile(p[is_inside], DECLINED)
+    print(f"right topic {is_right[is_inside].mean():.3f}; at {DECLINED:.0%} declined (from {threshold:.2f}) "
+          f"{np.mean(p[~is_inside] < threshold):.3f} of what is outside is rejected")
+    for name, target in (("certainty", is_right), ("inside", is_inside)):
+        fitted = LogisticRegression().fit(x, target)
+        fitting.keep(name, FEATURES, (fitted.intercept_[0], *fitted.coef_[0]))
+
+
+def choice(x: np.ndarray, chosen: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Fit a conditional logit (McFadden 1974) with a quadratic penalty.
+
+    Args:
+        x: ``[choices, options, evidence]``.
+        chosen: ``[choices]``, index of the right option.
+        weight: ``[choices]``, how much each counts.
+
+    Returns:
+        the weights, ``[evidence]``.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import softmax
+
+    scale = x.std(axis=(0, 1)) + 1e-9
+    scaled, at, share = x / scale, np.arange(len(chosen)), weight / weight.sum()
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        p = softmax(scaled @ w, axis=1)
+        value = -float(share @ np.log(p[at, chosen] + 1e-12))
+        p[at, chosen] -= 1
+        return value + PENALTY * w @ w, np.einsum("n,nl,nlf->f", share, p, scaled) + 2 * PENALTY * w
+
+    return np.asarray(minimize(loss, np.zeros(x.shape[2]), jac=True, method="L-BFGS-B").x / scale)
+
+
+def _leaning_rows(fitting: Fitting) -> dict[str, list[tuple[str, str, Optional[str], int]]]:
+    """Return what leans on something: (source, text, topic before, index of the right label)."""
+    catalogue = fitting.catalogue
+    index = {label.rpartition("/")[2]: i for i, label in enumerate(fitting.labels)}
+    rows: dict[str, list[tuple[str, str, Optional[str], int]]] = {"follow-ups": [], "alone": [], "parts": []}
+    for line in lines_of("followups"):
+        turns = line["turns"][-len(line["topics"]) :]
+        for (_, before), (text, topic) in pairwise(zip(turns, line["topics"], strict=True)):
+            if before in catalogue.topics and catalogue.topics[before].group == FAQ and topic in index:
+                rows["follow-ups"].append((line["turns"][0], fitting.reading(text).text, before, index[topic]))
+    for line in lines_of("multi"):
+        reading = fitting.reading(line["text"])
+        # Only where it is plain which part asks for which topic.
+        if len(reading.parts) == len(line["topics"]):
+            for before, part, topic in zip([None, *line["topics"]], reading.parts, line["topics"], strict=False):
+                known = before if before and catalogue.topics[before].group == FAQ else None
+                rows["parts"].append((reading.text, part.text, known, index[topic]))
+    chance = random.Random(SEED)
+    for line in lines_of("questions") + lines_of("out_of_scope"):
+        before = chance.choice(rows["follow-ups"])[2]
+        if len(line["text"].split()) <= follow_up.MAX_WORDS and line["topic"] != before:
+            topic = catalogue.topics.get(line["topic"])
+            if topic is None or topic.group != REFERRAL:
+                rows["alone"].append((line["text"], fitting.reading(line["text"]).text, before, index[line["topic"]]))
+    return rows
+
+
+def leaning(fitting: Fitting) -> None:
+    """Fit what a message means after the last answer, and a part after another.
+
+    Accuracies are out of fold (ten-fold cross-validation, a dialogue in one fold). Messages
+    that stand for themselves are put after an answer by chance: they must not be taken
+    for follow-ups.
+    """
+    judging, rows = fitting.judging(), _leaning_rows(fitting)
+    for key, names in (("follow_up", ("follow-ups", "alone")), ("part", ("parts",))):
+        chosen = [(name, *row) for name in names for row in rows[name]]
+        x = np.array(
+            [
+                follow_up.evidence(
+                    text, fitting.catalogue.topics.get(before or ""), judging, fitting.catalogue,
+                    source if name == "parts" else None,
+                )
+                for name, source, text, before, _ in chosen
+            ]
+        )  # fmt: skip
+        y = np.array([right for *_, right in chosen])
+        kind = np.array([name for name, *_ in chosen])
+        fold = np.array([zlib.crc32(source.encode()) % 10 for _, source, *_ in chosen])
+        weight = np.where(kind == "alone", len(rows["follow-ups"]) / len(rows["alone"]), 1.0)
+        top = np.zeros((len(y), len(fitting.labels)))
+        for k in range(10):
+            w = choice(x[fold != k], y[fold != k], weight[fold != k])
+            for i in np.flatnonzero(fold == k):
+                top[i] = follow_up.probabilities(x[i], w, fitting.labels)
+        for name in names:
+            of = kind == name
+            sure = top[of].max(1) >= follow_up.ANSWER_FROM
+            print(f"{name}: {np.mean(top[of].argmax(1) == y[of]):.3f} right of {of.sum()}, {sure.mean():.3f} sure")
+        fitting.keep(key, follow_up.EVIDENCE, choice(x, y, weight))
+
+
+def questions(fitting: Fitting) -> None:
+    """Fit what tells a question from a part of one; show what each threshold gives (out of fold)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    messages: list[tuple[str, list[str], Any, list[asked.Candidate]]] = []
+    rows, own, of = [], [], []
+    for name in ("multi", "questions", "out_of_scope"):
+        for line in lines_of(name):
+            reading, wanted = fitting.reading(line["text"]), line.get("topics") or [line["topic"]]
+            judging = fitting.judging()
+            judging.learn(reading.units)
+            found = asked.candidates_of(reading, judging, fitting.catalogue)
+            rows.extend(candidate.evidence for candidate in found)
+            own.extend(candidate.judgement.label.rpartition("/")[2] in wanted for candidate in found)
+            of.extend([len(messages)] * len(found))
+            messages.append((name, wanted, judging.one(reading.text), found))
+    x, y, groups = np.array(rows), np.array(own), np.array(of)
+    model = LogisticRegression(fit_intercept=False, max_iter=3000)
+    fitting.keep("question", asked.EVIDENCE, model.fit(x, y).coef_[0])
+    probability = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
+    print("question_from  several, all answered  one with 'and', once  right first  answered twice  outside, answered")
+    for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
+        shares = _answered(messages, groups, probability, threshold)
+        print(f"{threshold:13.2f}" + "".join(f"{share:18.3f}" for share in shares))
+
+
+def _answered(messages: list[Any], groups: np.ndarray, probability: np.ndarray, threshold: float) -> list[float]:
+    results: dict[str, list[bool]] = {"several": [], "one": [], "first": [], "twice": [], "outside": []}
+    for n, (name, wanted, whole, found) in enumerate(messages):
+        kept = [c for c, p in zip(found, probability[groups == n], strict=True) if p >= threshold]
+        answers = asked.chosen(whole, kept)
+        got = [j.label.rpartition("/")[2] for j in answers]
+        if name == "questions":
+            results["first"].append(got[0] == wanted[0])
+            results["twice"].append(len(got) > 1)
+        elif name == "out_of_scope":
+            results["outside"].append(any(j.outcome == "answer" for j in answers))
+        elif len(wanted) > 1:
+            results["several"].append(set(wanted) <= set(got))
+        else:
+            results["one"].append(got == wanted)
+    return [float(np.mean(hits)) for hits in results.values()]
+
+
+def detector(fitting: Fitting) -> None:
+    """Fit the evidence for a referral on messages alone and beside others; show what thresholds cost (out of fold)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    screen, rng = load_screen(), random.Random(SEED)
+    owing, fine = dangers(), harmless(fitting.catalogue)
+    sets = [
+        *(("alone", text, True) for text in owing),
+        *(("beside", text, True) for text in beside(owing, fine, rng)),
+        *(("harmless", text, False) for text in fine),
+        *(("harmless beside", text, False) for text in beside(fine, fine, rng)),
+    ]
+    rows = []
+    for _, text, _ in sets:
+        reading, judging = fitting.reading(text), fitting.judging()
+        judging.learn(reading.units)
+        rows.append(urgency.evidence(reading.text, reading.units, screen.find(text), judging))
+    x, y = np.array(rows), np.array([owes for *_, owes in sets])
+    kind = np.array([name for name, *_ in sets])
+    groups = np.array([zlib.crc32(text[:24].encode()) % 1000 for _, text, _ in sets])
+    model = LogisticRegression(fit_intercept=False, max_iter=2000, C=10)
+    fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y).coef_[0])
+    p = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
+    sure = x[:, urgency.EVIDENCE.index("sure rule")] > 0
+    names = ("alone", "beside", "harmless", "harmless beside")
+    print(f"{'referral_from':14s}" + "".join(f"{name:>18s}" for name in names) + "   referred; with every sure rule as well")
+    for threshold in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        cells = [f"{np.mean(p[kind == n] >= threshold):.3f}, {np.mean((sure | (p >= threshold))[kind == n]):.3f}" for n in names]
+        print(f"{threshold:14.2f}" + "".join(f"{cell:>18s}" for cell in cells))
+    _show_worst(sets, p, y)
+
+
+def _show_worst(sets: list[tuple[str, str, bool]], p: np.ndarray, y: np.ndarray) -> None:
+    """Print the messages that are furthest on the wrong side."""
+    for title, order in (("missed", np.argsort(np.where(y, p, 2))), ("referred", np.argsort(np.where(y, 2, -p)))):
+        for i in order[:40]:
+            print(f"{title}: {p[i]:.2f} [{sets[i][0]}] {sets[i][1][:150]!r}")
+
+
+def main() -> int:
+    """Fit what is asked for, or everything; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.fit", description=__doc__)
+    steps = {"gate": gate, "leaning": leaning, "questions": questions, "detector": detector}
+    parser.add_argument("steps", nargs="*", choices=[[], *steps], help="which numbers (default: all)")
+    chosen = parser.parse_args().steps or list(steps)
+    fitting = Fitting(LoadedBot())
+    for name in chosen:
+        steps[name](fitting)
+    fitting.write({"tests/nlu/dev", "tests/safety"})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
