@@ -48,8 +48,9 @@ class Understanding(GraphComponent, IntentClassifier):
         return {
             # Seed of the models.
             "seed": 7,
-            # Inverse regularisation of the regressions.
-            "strength": 20.0,
+            # Units of the hidden layer of the topics' network, and its quadratic penalty.
+            "hidden": 512,
+            "penalty": 3e-3,
             # Columns that the character n-grams are condensed to.
             "spelling_dimensions": 300,
             # Weight of the spelling beside the meaning (whose weight is 1).
@@ -138,7 +139,7 @@ class Understanding(GraphComponent, IntentClassifier):
         Raises:
             InvalidConfigException: if one is out of range.
         """
-        for key in ("strength", "spelling_dimensions", "spelling_weight", "similarity_weight"):
+        for key in ("hidden", "penalty", "spelling_dimensions", "spelling_weight", "similarity_weight"):
             if config.get(key, 1) <= 0:
                 raise InvalidConfigException(f"Understanding: {key} must be above 0.")
 

@@ -66,7 +66,7 @@ class Judging:
         self._certainty = weights.vector("certainty", FEATURES)
         self._inside = weights.vector("inside", FEATURES)
         self._outside = self.labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in self.labels else None
-        self._rows: dict[str, tuple[np.ndarray, Scores, Urgencies]] = {}
+        self._rows: dict[str, tuple[Scores, Urgencies]] = {}
         self._judged: dict[str, Judgement] = {}
 
     def learn(self, texts: Sequence[str]) -> None:
@@ -80,7 +80,6 @@ class Judging:
         for i, text in enumerate(new):
             row = slice(i, i + 1)
             self._rows[text] = (
-                vectors[i],
                 Scores(*(part[row] for part in scores)),
                 Urgencies(*(part[row] for part in urgencies)),
             )
@@ -100,12 +99,12 @@ class Judging:
     def scores(self, text: str) -> Scores:
         """Return the scores of a text, one row each."""
         self.learn([text])
-        return self._rows[text][1]
+        return self._rows[text][0]
 
     def urgency(self, text: str) -> Urgencies:
         """Return what a text is owed, one row each."""
         self.learn([text])
-        return self._rows[text][2]
+        return self._rows[text][1]
 
     def share(self, text: str, label: str) -> float:
         """Return the probability of a label for a text."""
@@ -113,9 +112,7 @@ class Judging:
 
     def details(self, text: str, label: str) -> dict[str, float]:
         """Return how probable each detail of a topic is for a text, most probable first."""
-        self.learn([text])
-        vector, scores, _ = self._rows[text]
-        return self.models.topics.details(label, scores.features[0], vector)
+        return self.models.topics.details_of(label, self.scores(text).details[0])
 
     def _judge(self, text: str) -> Judgement:
         scores = self.scores(text)

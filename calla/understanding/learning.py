@@ -55,7 +55,8 @@ def learn(
     vectors = encoder.encode_many(texts)
     topics = TopicModel(
         seed=config["seed"],
-        strength=config["strength"],
+        hidden=config["hidden"],
+        penalty=config["penalty"],
         spelling_dimensions=config["spelling_dimensions"],
         spelling_weight=config["spelling_weight"],
         similarity_weight=config["similarity_weight"],

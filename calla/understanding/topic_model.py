@@ -6,74 +6,68 @@ import warnings
 from typing import NamedTuple, Sequence
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import normalize
 
-# More iterations cost time and change nothing on unseen questions (docs/evaluation.md).
-MAX_ITERATIONS = 60
+# More passes over the examples cost time and change little on unseen questions
+# (docs/evaluation.md).
+EPOCHS = 12
 # Questions that the n-grams are condensed by; more take longer and change nothing either.
 CONDENSED_BY = 6000
+# Keeps the logarithm of what the network rules out finite.
+_FLOOR = 1e-9
 
 
 class Scores(NamedTuple):
-    """How well some texts fit each topic.
+    """How well some texts fit each topic and each detail.
 
     Attributes:
-        probabilities: ``[texts, labels]``; rows sum to 1; columns in the order of
-            ``TopicModel.labels`` (alphabetical).
-        similarities: ``[texts, labels]``; cosine to the nearest known question of each
-            label, from -1 to 1.
-        features: ``[texts, features]``; what the details are judged by.
+        probabilities: ``[texts, topics]``; rows sum to 1; columns in the order of
+            ``TopicModel.labels``. That of a topic is the sum over its overview and details.
+        similarities: ``[texts, topics]``; cosine to the nearest known question of each
+            topic, from -1 to 1.
+        details: ``[texts, details]``; columns in the order of ``TopicModel.details``.
     """
 
     probabilities: np.ndarray
     similarities: np.ndarray
-    features: np.ndarray
-
-
-class _Details(NamedTuple):
-    """The details of one topic: a linear model over ``features``, and their known questions."""
-
-    labels: list[str]
-    weights: np.ndarray
-    bias: np.ndarray
-    known: np.ndarray
-    starts: np.ndarray
+    details: np.ndarray
 
 
 class TopicModel:
-    """Logistic regression over the sentence vector and condensed character n-grams.
+    """One small network over the sentence vector and condensed character n-grams.
 
     The sentence vector carries meaning, character n-grams carry spelling ("mk-7",
     typos). The n-grams are condensed by a truncated SVD (latent semantic analysis,
-    Deerwester et al. 1990): one small dense regression trains and scores many times
-    faster than one over 11,000 sparse columns, at the same accuracy
-    (``docs/evaluation.md``).
+    Deerwester et al. 1990).
 
-    The regression draws borders; the nearest known question of each topic remembers single
-    wordings. The probabilities weigh both: log p + ``similarity_weight`` x cosine, made to
-    sum to 1 again (an interpolation in the manner of kNN language models, Khandelwal et
-    al. 2020, in log space).
-
-    A label may have details ("faq/what_is_mk7.how_long_it_stays"): the topic is chosen among
-    topics, with the examples of its details as its own, and the detail within it in the
-    same way. So the probability of a topic is the sum over its details and its overview,
-    and training grows with the topics, not with all their details.
+    The network draws borders between all details of all topics at once; the nearest known
+    question of each remembers single wordings. The probabilities weigh both: log p +
+    ``similarity_weight`` x cosine, made to sum to 1 again (an interpolation in the manner
+    of kNN language models, Khandelwal et al. 2020, in log space).
 
     Args:
-        seed: seed of the SVD and the regressions.
-        strength: inverse regularisation of the regressions.
+        seed: seed of the SVD and the network.
+        hidden: units of the network's hidden layer.
+        penalty: its quadratic penalty.
         spelling_dimensions: columns that the n-grams are condensed to.
         spelling_weight: length of the spelling part; the sentence vector has length 1.
         similarity_weight: weight of the cosine to the nearest known question.
     """
 
     def __init__(
-        self, *, seed: int, strength: float, spelling_dimensions: int, spelling_weight: float, similarity_weight: float
+        self,
+        *,
+        seed: int,
+        hidden: int,
+        penalty: float,
+        spelling_dimensions: int,
+        spelling_weight: float,
+        similarity_weight: float,
     ) -> None:
         self._weight = spelling_weight
         self._similarity_weight = similarity_weight
@@ -82,41 +76,52 @@ class TopicModel:
         )
         self._condense = TruncatedSVD(spelling_dimensions, n_iter=2, random_state=seed)
         self._seed = seed
-        self._strength = strength
+        self._hidden, self._penalty = hidden, penalty
         self.labels: list[str] = []
-        self._weights = np.zeros((0, 0), dtype=np.float32)
-        self._bias = np.zeros(0, dtype=np.float32)
+        self.details: list[str] = []
+        self._layers: list[tuple[np.ndarray, np.ndarray]] = []
         self._projection = np.zeros((0, 0), dtype=np.float32)
         self._known = np.zeros((0, 0), dtype=np.float32)
         self._starts = np.zeros(0, dtype=np.int64)
-        self._details: dict[str, _Details] = {}
+        self._topic_starts = np.zeros(0, dtype=np.int64)
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], vectors: np.ndarray) -> TopicModel:
         """Train on questions and their labels.
 
         Args:
             texts: the known questions.
-            labels: a label for each text, with or without a detail.
+            labels: a label for each text: a topic, or a detail of one after a full stop.
             vectors: their sentence vectors, ``[texts, dimension]``.
         """
-        order = np.argsort(np.array(labels), kind="stable")
-        texts = [texts[i] for i in order]
-        full = np.array([labels[i] for i in order])
-        vectors = vectors[order]
-        self._learn_spelling(texts)
-        features = self._features(texts, vectors)
-        topics = np.array([label.partition(".")[0] for label in full])
+        # By topic first: a plain order of labels would put other topics between a topic
+        # and its details.
+        order = sorted(range(len(labels)), key=lambda i: _place(labels[i]))
+        texts, vectors = [texts[i] for i in order], vectors[order]
+        known = [labels[i] for i in order]
+        self.details = sorted(set(known), key=_place)
+        topics = [detail.partition(".")[0] for detail in self.details]
         self.labels = sorted(set(topics))
-        self._weights, self._bias = self._regression(features, topics)
-        # A topic's own label sorts before those of its details, but other topics may sort
-        # between: order by topic.
-        by_topic = np.argsort(topics, kind="stable")
-        self._known = np.ascontiguousarray(vectors[by_topic], dtype=np.float32)
-        self._starts = np.searchsorted(topics[by_topic], np.array(self.labels))
-        for topic in self.labels:
-            own = np.flatnonzero(topics == topic)
-            if len(set(full[own])) > 1:
-                self._details[topic] = self._fit_details(features[own], vectors[own], full[own])
+        self._topic_starts = np.array([topics.index(topic) for topic in self.labels])
+        at = {detail: i for i, detail in enumerate(self.details)}
+        numbers = np.array([at[label] for label in known])
+        self._known = np.ascontiguousarray(vectors, dtype=np.float32)
+        self._starts = np.searchsorted(numbers, np.arange(len(self.details)))
+        self._learn_spelling(texts)
+        network = MLPClassifier(
+            (self._hidden,),
+            alpha=self._penalty,
+            max_iter=EPOCHS,
+            learning_rate_init=2e-3,
+            batch_size=min(256, len(texts)),
+            random_state=self._seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            network.fit(self._features(texts, vectors), numbers)
+        self._layers = [
+            (w.astype(np.float32), b.astype(np.float32))
+            for w, b in zip(network.coefs_, network.intercepts_, strict=True)
+        ]
         return self
 
     def _learn_spelling(self, texts: Sequence[str]) -> None:
@@ -130,25 +135,6 @@ class TopicModel:
         # Laid out for the product below: scikit-learn's own transform copies the whole
         # matrix (30 MB) for every message.
         self._projection = np.ascontiguousarray(self._condense.components_.T, dtype=np.float32)
-
-    def _fit_details(self, features: np.ndarray, vectors: np.ndarray, labels: np.ndarray) -> _Details:
-        order = np.argsort(labels, kind="stable")
-        names = sorted(set(labels))
-        weights, bias = self._regression(features, labels)
-        starts = np.searchsorted(labels[order], np.array(names))
-        return _Details(names, weights, bias, np.ascontiguousarray(vectors[order], dtype=np.float32), starts)
-
-    def _regression(self, features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights ``[labels, features]`` and biases of a multinomial regression, labels sorted."""
-        model = LogisticRegression(C=self._strength, max_iter=MAX_ITERATIONS, random_state=self._seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(features, labels)
-        weights, bias = model.coef_, model.intercept_
-        if len(weights) == 1:
-            # Two labels: scikit-learn keeps the weights of the second only.
-            weights, bias = np.vstack([-weights, weights]) / 2, np.hstack([-bias, bias]) / 2
-        return weights.astype(np.float32), bias.astype(np.float32)
 
     def _features(self, texts: Sequence[str], vectors: np.ndarray) -> np.ndarray:
         characters = self._characters.transform(t.lower() for t in texts)
@@ -165,34 +151,37 @@ class TopicModel:
         Returns:
             the scores, a row per text.
         """
-        features = self._features(texts, vectors)
-        similarities = _nearest(self._known, self._starts, vectors)
-        evidence = log_softmax(features @ self._weights.T + self._bias, axis=1)
-        probabilities = softmax(evidence + self._similarity_weight * similarities, axis=1)
-        return Scores(probabilities, similarities, features)
+        (w1, b1), (w2, b2) = self._layers
+        logits = np.maximum(self._features(texts, vectors) @ w1 + b1, 0) @ w2 + b2
+        if logits.shape[1] == 1:
+            # Two labels: scikit-learn keeps the second alone, with a logistic.
+            logits = np.hstack([np.zeros_like(logits), logits])
+        # Questions in rows: the maximum is then taken over whole rows, which is many times faster.
+        nearest = np.maximum.reduceat(self._known @ vectors.T, self._starts, axis=0).T
+        evidence = np.log(softmax(logits, axis=1) + _FLOOR) + self._similarity_weight * nearest
+        details = softmax(evidence, axis=1)
+        return Scores(
+            np.add.reduceat(details, self._topic_starts, axis=1),
+            np.maximum.reduceat(nearest, self._topic_starts, axis=1),
+            details,
+        )
 
-    def details(self, label: str, features: np.ndarray, vector: np.ndarray) -> dict[str, float]:
+    def details_of(self, label: str, row: np.ndarray) -> dict[str, float]:
         """Return how probable each detail of a topic is for a text that asks for the topic.
 
         Args:
             label: the topic.
-            features: the text's row of ``Scores.features``.
-            vector: its sentence vector, ``[dimension]``.
+            row: the text's row of ``Scores.details``.
 
         Returns:
             label to probability, the topic's own label standing for its overview, most
-            probable first; only the topic's own where it has no details.
+            probable first.
         """
-        details = self._details.get(label)
-        if details is None:
-            return {label: 1.0}
-        evidence = log_softmax(details.weights @ features + details.bias)
-        similarities = _nearest(details.known, details.starts, vector[None])[0]
-        p = softmax(evidence + self._similarity_weight * similarities)
-        return {details.labels[i]: float(p[i]) for i in np.argsort(-p)}
+        own = [i for i, detail in enumerate(self.details) if detail.partition(".")[0] == label]
+        total = float(row[own].sum()) or 1.0
+        return {self.details[i]: float(row[i]) / total for i in sorted(own, key=lambda i: -row[i])}
 
 
-def _nearest(known: np.ndarray, starts: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return the cosine of each text to the nearest known question of each label, ``[texts, labels]``."""
-    # Questions in rows: the maximum is then taken over whole rows, which is many times faster.
-    return np.maximum.reduceat(known @ vectors.T, starts, axis=0).T
+def _place(label: str) -> tuple[str, str]:
+    topic, _, detail = label.partition(".")
+    return topic, detail
