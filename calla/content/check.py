@@ -28,7 +28,7 @@ ADDRESS = re.compile(r"https?://[^\s\"'>)\]}]+")
 # A row of the table of links to open.
 LISTED = re.compile(r"\| ([A-Z][A-Z0-9-]+) \|")
 EXAMPLE = re.compile(r"\s+- (?![{]|text:)")
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
 def check(root: Path = ROOT) -> list[Problem]:
