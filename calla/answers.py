@@ -16,7 +16,7 @@ from rasa.shared.core.events import UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
-from calla.catalogue import FAQ, REFERRAL_PREFIX, SOMETHING_ELSE_RESPONSE, Catalogue, Topic
+from calla.catalogue import REFERRAL, REFERRAL_PREFIX, SOMETHING_ELSE_RESPONSE, Catalogue, Topic
 from calla.plan import PLAN
 from calla.settings import settings
 
@@ -101,11 +101,11 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         # One line break, not two: Rasa's channels cut a text at blank lines.
         lines = [re.sub(r"\n\s*\n", "\n", body)]
         topic = self._catalogue.by_response(name)
-        if topic and topic.evidence and topic.group == FAQ:
+        if topic and topic.evidence and topic.group != REFERRAL:
             label = self._text(f"{EVIDENCE_PREFIX}{topic.evidence}")
             metadata["evidence"] = {"label": topic.evidence, "text": label}
             lines.append(label)
-        if topic and topic.sources and topic.group == FAQ:
+        if topic and topic.sources and topic.group != REFERRAL:
             metadata["sources"] = [dict(source) for source in topic.sources]
             metadata["reviewed"] = topic.reviewed
             listed = "; ".join(f"{s['organisation']}, {s['title']}: {s['url']}" for s in topic.sources[:2])

@@ -96,7 +96,8 @@ _NAME_NOTHING = frozenset(
         "a an the of with in and or to your for on during after up foods food diet supportive limit tests other "
         "results cost screening benign conditions finding questions doctor methods natural home remedies getting rid "
         "removing preparing seeing imaging follow-up injury surgery treatment calcifications breast probably second "
-        "opinion",
+        "opinion around assessment benefits breasts checking clinic daily days life limits others report result risk "
+        "someone supporting telling words",
     )
 )
 

@@ -19,6 +19,8 @@ from calla.content.sources import LOADER
 REFERRALS = "data/safety/referrals.yml"
 CONTACTS = "data/safety/contacts.yml"
 TABLE = "data/sources.yml"
+# Placeholders that settings fill, with what they say by default.
+FROM_SETTINGS = {"retention_days": "30"}
 REVIEW = "docs/content-review.md"
 # Texts of "tell me more", which details have replaced.
 MORE = "more"
@@ -28,7 +30,7 @@ ADDRESS = re.compile(r"https?://[^\s\"'>)\]}]+")
 # A row of the table of links to open.
 LISTED = re.compile(r"\| ([A-Z][A-Z0-9-]+) \|")
 EXAMPLE = re.compile(r"\s+- (?![{]|text:)")
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
 def check(root: Path = ROOT) -> list[Problem]:
@@ -73,7 +75,7 @@ def load(root: Path = ROOT) -> tuple[Content, list[Problem]]:
     content = Content(
         entries=tuple(entries),
         labels=tuple(_texts(root / "domain.yml", "utter_evidence/")),
-        placeholders=_texts(root / CONTACTS, "utter_contact/"),
+        placeholders={**_texts(root / CONTACTS, "utter_contact/"), **FROM_SETTINGS},
         sources=frozenset(_plain(root / TABLE).get("sources") or ()),
         unread=frozenset(unread),
         test_messages=dict(_test_messages(root)),

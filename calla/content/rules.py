@@ -22,7 +22,8 @@ MAX_TITLE = 45
 MAX_AFTER_ARTICLE = 5
 # Buttons under an answer.
 MAX_RELATED = 3
-MIN_EXAMPLES, MIN_EXAMPLES_OF_DETAIL, MIN_OUT_OF_SCOPE = 25, 12, 300
+MIN_EXAMPLES, MIN_EXAMPLES_OF_DETAIL = 25, 12
+MIN_EXAMPLES_BY_GROUP = {CHAT: 10, OUT_OF_SCOPE: 300}
 SHORT_REFERRAL = "referral_short"
 # Explains a word: one line before the answer.
 WORD_REFERRAL = "referral/word"
@@ -95,6 +96,11 @@ def _is_referral(entry: Entry) -> bool:
     return entry.group in (REFERRAL, SHORT_REFERRAL)
 
 
+def _says_its_sources(entry: Entry) -> bool:
+    """Small talk needs no label, sources and date, unless it gives one of them."""
+    return entry.group in (FAQ, REFERRAL, SHORT_REFERRAL) or "evidence" in entry.metadata
+
+
 def has_both_halves(entry: Entry, content: Content) -> Iterator[Problem]:
     """Examples have an answer, and an answer has examples (referrals before an answer need none)."""
     if entry.text is None and entry.group != OUT_OF_SCOPE:
@@ -104,11 +110,10 @@ def has_both_halves(entry: Entry, content: Content) -> Iterator[Problem]:
 
 
 def has_enough_examples(entry: Entry, content: Content) -> Iterator[Problem]:
-    """25 examples for a topic, 12 for a detail and for small talk, 300 out of scope."""
+    """25 examples for a topic, 12 for a detail, 10 for small talk, 300 out of scope."""
     if not entry.has_intent:
         return
-    wanted = MIN_EXAMPLES_OF_DETAIL if entry.is_detail or entry.group == CHAT else MIN_EXAMPLES
-    wanted = MIN_OUT_OF_SCOPE if entry.group == OUT_OF_SCOPE else wanted
+    wanted = MIN_EXAMPLES_OF_DETAIL if entry.is_detail else MIN_EXAMPLES_BY_GROUP.get(entry.group, MIN_EXAMPLES)
     if len(entry.examples) < wanted:
         yield entry.problem(f"{len(entry.examples)} examples, at least {wanted} are needed")
 
@@ -144,7 +149,7 @@ def says_what_it_is_about(entry: Entry, content: Content) -> Iterator[Problem]:
 
 def shows_its_evidence(entry: Entry, content: Content) -> Iterator[Problem]:
     """The evidence label is one that has a text."""
-    if entry.text is None or entry.group not in (FAQ, REFERRAL, SHORT_REFERRAL):
+    if entry.text is None or not _says_its_sources(entry):
         return
     label = entry.value("evidence")
     if label not in content.labels:
@@ -154,10 +159,8 @@ def shows_its_evidence(entry: Entry, content: Content) -> Iterator[Problem]:
 
 def cites_the_table(entry: Entry, content: Content) -> Iterator[Problem]:
     """Sources are keys of ``data/sources.yml``; an answer to a question has at least one."""
-    if entry.text is None or entry.group not in (FAQ, REFERRAL, SHORT_REFERRAL):
-        return
     keys = entry.values("sources")
-    if not keys:
+    if not keys and entry.text is not None and _says_its_sources(entry):
         number = " although it names numbers" if NUMBER.search(entry.text) else ""
         yield entry.problem(f"no source{number}", "sources")
     for key in keys:
@@ -173,7 +176,7 @@ def cites_the_table(entry: Entry, content: Content) -> Iterator[Problem]:
 
 def says_when_it_was_checked(entry: Entry, content: Content) -> Iterator[Problem]:
     """The review date is a date, and not in the future."""
-    if entry.text is None or entry.group not in (FAQ, REFERRAL, SHORT_REFERRAL):
+    if entry.text is None or not _says_its_sources(entry):
         return
     try:
         if date.fromisoformat(entry.value("reviewed")) > date.today():
