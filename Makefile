@@ -5,7 +5,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train test lint evaluate bench install widget clean
+.PHONY: help run chat train rollback doctor test lint evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,6 +18,12 @@ chat: train ## talk to the bot in the terminal
 
 train: $(STAMP) ## train the model if config, domain, data or components have changed
 	@$(PY) -m calla.train
+
+rollback: $(STAMP) ## use the model before the present one; once more: the present one again
+	@$(PY) -m calla.train --rollback
+
+doctor: $(STAMP) ## say what is wrong with settings, contacts, database, disk and model
+	@$(PY) -m calla.doctor
 
 test: train ## run every test (installs Debian's chromium and redis-server if missing)
 	@scripts/system-packages.sh

@@ -33,7 +33,7 @@ BUSY_WAIT = 1.0
 OVERLOAD_WAIT = 3.0
 # Seconds that a message may have to wait before it is understood. Who would wait longer is
 # asked to come again; the referral has gone out by then.
-LONGEST_WAIT = 4.0
+LONGEST_WAIT = 2.0
 _TURN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _MESSAGE_ID = re.compile(r"(?P<turn>[A-Za-z0-9_-]{8,64}):(?P<name>utter_[\w/.]{1,100})(?:#\d{1,2})?")
 
@@ -166,7 +166,8 @@ class Desk:
 
     async def _refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
         """Send the referrals that a refused message owes; they belong to its answer when it comes again."""
-        owed = intake.owed(text)
+        # Nobody confirms a hint of a message that is not understood now: doubt refers.
+        owed = intake.owed(text, hints=True)
         if not owed or self.agent is None:
             return []
         conversation = await self._conversation(session.sender)
