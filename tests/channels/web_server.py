@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, AsyncIterator, Optional
 
+import jwt
 import rasa.core.channels.channel
 from rasa.core.channels.channel import UserMessage
 from rasa.core.lock_store import InMemoryLockStore
@@ -113,6 +114,12 @@ class ScriptedAgent:
 
     async def _feedback(self, **row: Any) -> None:
         self.thumbs.append(row)
+
+    async def handle_message_of(self, token: str, text: str) -> None:
+        """Let the conversation of a token grow by one turn."""
+        sender = jwt.decode(token, options={"verify_signature": False})["sub"]
+        number = len(self.events.get(sender, []))
+        self.events.setdefault(sender, []).append(UserUttered(text, message_id=f"message-{number}"))
 
     async def forget(self, sender: str) -> str:
         """Forget a conversation; say what the test says."""
