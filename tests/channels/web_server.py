@@ -154,6 +154,7 @@ async def channel_alone(**settings: Any) -> AsyncIterator[SimpleNamespace]:
     # process would find them rewritten already.
     TouchUp._registry.clear()
     await server.start_serving()
+    await server.after_start()
     try:
         yield SimpleNamespace(url=f"http://127.0.0.1:{port}", agent=app.ctx.agent, channel=channel, port=port)
     finally:

@@ -148,13 +148,14 @@ class Desk:
             return known, False
         if conversation.running is not None:
             raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
-        wait = await self.limits.message(session.sender, address)
-        if wait:
-            raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
         SHARE_OF.set(address_key(address))
         expected = self.agent.expected_wait(session.sender, len(text))
         if self._in_flight >= self._max_in_flight or expected > LONGEST_WAIT:
             raise RefusedError(503, "overloaded", LIMITED_RESPONSE, max(OVERLOAD_WAIT, expected))
+        # Last: what is not taken for other reasons does not count.
+        wait = await self.limits.message(session.sender, address)
+        if wait:
+            raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
         # While the limits were asked, a copy of the message may have come another way.
         conversation = await self._conversation(session.sender)
         known = conversation.turn(turn_id)
