@@ -171,13 +171,13 @@ def test_without_the_action_server_the_bot_goes_on_and_it_comes_back(running: Ru
 
 
 def test_a_bot_that_ends_comes_back_and_knows_its_conversations(running: Running) -> None:
-    running.bot.ask("what is mk-7", "before the crash")
+    running.bot.ask("what is mk-7", "before-the-crash")
     bot, actions = running.child("calla.server"), running.child("calla.action_server")
     os.kill(bot, signal.SIGKILL)
     eventually(lambda: running.child("calla.server") not in (0, bot))
     eventually(lambda: running.bot.health()["status"] == "ok")
     assert running.child("calla.action_server") == actions
-    assert "utter_faq/what_is_mk7" in running.bot.said("before the crash")
+    assert "utter_faq/what_is_mk7" in running.bot.said("before-the-crash")
 
 
 def test_nothing_stays_behind_when_it_is_killed(running: Running) -> None:
