@@ -9,13 +9,14 @@ from calla.settings import SettingsError, settings, silence_dependencies
 
 silence_dependencies()
 
+import asyncio
 import hmac
 import logging
 import sys
 from typing import Optional
 
 from rasa_sdk.endpoint import create_app
-from sanic import response
+from sanic import Sanic, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
@@ -23,7 +24,7 @@ from calla.http_guard import PatientProtocol, guard
 from calla.keys import KEY_HEADER, action_key, secret_key
 from calla.logs import configure_logging
 from calla.safety.screen import load_screen
-from calla.watch import notify
+from calla.watch import notify, signs_of_life
 
 logger = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -59,8 +60,9 @@ def main() -> int:
         return response.json({"error": "the action failed"}, status=status)
 
     @app.listener("after_server_start")
-    async def ready(*_: object) -> None:
+    async def ready(app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         notify("READY=1")
+        app.ctx.alive = loop.create_task(signs_of_life())
 
     app.run(host=HOST, port=config.action_port, access_log=False, protocol=PatientProtocol)
     return 0

@@ -193,7 +193,9 @@ class GuardedAgent(Agent):
             if done:
                 return
             spent = deadline
-            await self._stand_in(message, watched, self._owed(message) if way == "deadline" else owed, way)
+            # At the deadline doubt refers: nobody is left to confirm a hint in time.
+            owed = self._owed(message, hints=True) if way == "deadline" else owed
+            await self._stand_in(message, watched, owed, way)
 
     def expected_wait(self, conversation: str, size: int) -> float:
         """Return the seconds that a message of this size would wait before it is understood."""

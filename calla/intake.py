@@ -46,8 +46,8 @@ def owed(text: str, *, hints: bool = False) -> list[str]:
 
     Args:
         text: the message.
-        hints: whether hints count too. Understanding has to confirm them; where it failed,
-            doubt refers.
+        hints: whether hints count too. Understanding has to confirm them; where it fails or
+            comes too late, doubt refers.
     """
     found = [f for f in load_screen().find(bounded(text)) if hints or not f.hint]
     referrals = [Referral(f.topic, f.kind, f"{REFERRAL_PREFIX}/{f.topic}", SCREEN) for f in found]

@@ -27,7 +27,7 @@ GRACE = 20
 # Seconds between restarts of a process that keeps ending, and after which one counts as well again.
 BACK_OFF = (0.5, 1, 2, 5, 10, 30)
 WELL_AFTER = 60
-# Seconds without a sign of life after which the bot is taken to hang.
+# Seconds without a sign of life after which a process is taken to hang.
 WATCHDOG = 30
 _PR_SET_PDEATHSIG = 1
 
@@ -56,14 +56,12 @@ class Child:
         name: what a person calls it.
         module: Python module that it runs.
         folder: for the socket on which it gives signs of life (systemd's protocol).
-        watchdog: seconds between signs of life, if it gives any.
     """
 
-    def __init__(self, name: str, module: str, folder: Path, watchdog: Optional[int] = None) -> None:
+    def __init__(self, name: str, module: str, folder: Path) -> None:
         self.name = name
         self.ready = False
         self._module = module
-        self._watchdog = watchdog
         self._address = folder / module
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(self._address))
@@ -75,9 +73,8 @@ class Child:
 
     def start(self) -> None:
         """Start it."""
-        environment = {**os.environ, **QUIET, "NOTIFY_SOCKET": str(self._address)}
-        if self._watchdog:
-            environment["WATCHDOG_USEC"] = str(self._watchdog * 1_000_000)
+        watched = {"NOTIFY_SOCKET": str(self._address), "WATCHDOG_USEC": str(WATCHDOG * 1_000_000)}
+        environment = {**os.environ, **QUIET, **watched}
         self.ready = False
         self._started = self._heard = time.monotonic()
         # A session of its own: Ctrl-C reaches the parent only, which then stops the others in order.
@@ -99,7 +96,7 @@ class Child:
             return None
         status = self._process.poll()
         if status is None:
-            if self._watchdog and self.ready and now - self._heard > self._watchdog:
+            if self.ready and now - self._heard > WATCHDOG:
                 print(f"The {self.name} gives no sign of life; it is started again.", file=sys.stderr, flush=True)
                 self._process.kill()
             return None
@@ -137,7 +134,7 @@ class Child:
 
 def children(config: Settings, folder: Path) -> list[Child]:
     """Return the processes to run, in the order of their start."""
-    bot = Child("bot", "calla.server", folder, WATCHDOG)
+    bot = Child("bot", "calla.server", folder)
     return [bot] if config.action_url else [Child("action server", "calla.action_server", folder), bot]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import logging
 import os
 import warnings
 from functools import lru_cache
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Iterable, Optional
 from urllib.parse import urlsplit
 
+import structlog
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -228,3 +230,6 @@ def silence_dependencies() -> None:
     importlib.import_module("sanic.app")
     for category in (DeprecationWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category)
+    # Unconfigured, Rasa's structured log prints every message in full (level debug); that also
+    # takes seconds in which nobody is answered. The server goes further (``calla.logs``).
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

@@ -284,11 +284,25 @@ ATTACKS: dict[str, Callable[[aiohttp.ClientSession], Awaitable[None]]] = {
 }
 
 
-async def drill(names: list[str], people: int, pause: float, seconds: float, attack_seconds: float) -> bool:
+def processor_time(supervisor: int) -> tuple[float, float]:
+    """Return the seconds that the bot's threads ran, and that they were ready to and had to wait for a core."""
+    ran = waited = 0.0
+    for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
+        if b"calla.server" in Path(f"/proc/{child}/cmdline").read_bytes():
+            for thread in Path(f"/proc/{child}/task").iterdir():
+                on, off, _ = (thread / "schedstat").read_text().split()
+                ran, waited = ran + int(on) / 1e9, waited + int(off) / 1e9
+    return ran, waited
+
+
+async def drill(
+    supervisor: int, names: list[str], people: int, pause: float, seconds: float, attack_seconds: float
+) -> bool:
     """Run the drills and print the table; return whether every referral came in time and nothing was lost."""
     # No limit on connections, and no cookies: every visitor is somebody else.
     connector = aiohttp.TCPConnector(limit=0)
     well = True
+    before = processor_time(supervisor)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as client:
         print(HEAD, flush=True)
         for name in names:
@@ -309,6 +323,8 @@ async def drill(names: list[str], people: int, pause: float, seconds: float, att
             health = await answer.json()
     shown = ("referral_stand_ins", "handling_failures", "database_failures", "lost_saves", "unsaved_messages")
     print(f"\n/health afterwards: {', '.join(f'{key} {health.get(key)}' for key in shown)}")
+    ran, waited = (now - then for now, then in zip(processor_time(supervisor), before, strict=True))
+    print(f"the bot ran {ran:.0f} s and waited {waited:.0f} s for a core that something else had")
     print(f"load of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     return well
 
@@ -359,7 +375,9 @@ def main() -> int:
         process = started(folder)
         try:
             names = options.drills or every
-            well = asyncio.run(drill(names, options.people, options.pause, options.seconds, options.attack_seconds))
+            well = asyncio.run(
+                drill(process.pid, names, options.people, options.pause, options.seconds, options.attack_seconds)
+            )
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, AsyncIterator, Optional
 
+import jwt
 import rasa.core.channels.channel
 from rasa.core.channels.channel import UserMessage
 from rasa.core.lock_store import InMemoryLockStore
@@ -114,6 +115,12 @@ class ScriptedAgent:
     async def _feedback(self, **row: Any) -> None:
         self.thumbs.append(row)
 
+    async def handle_message_of(self, token: str, text: str) -> None:
+        """Let the conversation of a token grow by one turn."""
+        sender = jwt.decode(token, options={"verify_signature": False})["sub"]
+        number = len(self.events.get(sender, []))
+        self.events.setdefault(sender, []).append(UserUttered(text, message_id=f"message-{number}"))
+
     async def forget(self, sender: str) -> str:
         """Forget a conversation; say what the test says."""
         self.erased.append(sender)
@@ -147,6 +154,7 @@ async def channel_alone(**settings: Any) -> AsyncIterator[SimpleNamespace]:
     # process would find them rewritten already.
     TouchUp._registry.clear()
     await server.start_serving()
+    await server.after_start()
     try:
         yield SimpleNamespace(url=f"http://127.0.0.1:{port}", agent=app.ctx.agent, channel=channel, port=port)
     finally:

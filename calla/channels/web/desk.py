@@ -33,7 +33,7 @@ BUSY_WAIT = 1.0
 OVERLOAD_WAIT = 3.0
 # Seconds that a message may have to wait before it is understood. Who would wait longer is
 # asked to come again; the referral has gone out by then.
-LONGEST_WAIT = 4.0
+LONGEST_WAIT = 2.0
 _TURN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _MESSAGE_ID = re.compile(r"(?P<turn>[A-Za-z0-9_-]{8,64}):(?P<name>utter_[\w/.]{1,100})(?:#\d{1,2})?")
 
@@ -148,13 +148,14 @@ class Desk:
             return known, False
         if conversation.running is not None:
             raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
-        wait = await self.limits.message(session.sender, address)
-        if wait:
-            raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
         SHARE_OF.set(address_key(address))
         expected = self.agent.expected_wait(session.sender, len(text))
         if self._in_flight >= self._max_in_flight or expected > LONGEST_WAIT:
             raise RefusedError(503, "overloaded", LIMITED_RESPONSE, max(OVERLOAD_WAIT, expected))
+        # Last: what is not taken for other reasons does not count.
+        wait = await self.limits.message(session.sender, address)
+        if wait:
+            raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
         # While the limits were asked, a copy of the message may have come another way.
         conversation = await self._conversation(session.sender)
         known = conversation.turn(turn_id)
@@ -166,7 +167,8 @@ class Desk:
 
     async def _refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
         """Send the referrals that a refused message owes; they belong to its answer when it comes again."""
-        owed = intake.owed(text)
+        # Nobody confirms a hint of a message that is not understood now: doubt refers.
+        owed = intake.owed(text, hints=True)
         if not owed or self.agent is None:
             return []
         conversation = await self._conversation(session.sender)

@@ -58,7 +58,15 @@ class CountingServer(AsyncServer):
 
     def _still_silent(self, eio_sid: str) -> None:
         if self.manager.sid_from_eio_sid(eio_sid, "/") is None:
-            self.start_background_task(self.eio.disconnect, eio_sid)
+            self.start_background_task(self._close, eio_sid)
+
+    async def _close(self, eio_sid: str) -> None:
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None:
+            # Not waiting until it has read what is left: it may never do.
+            await socket.close(wait=False)
+            # A polite client hangs up at that word; this hangs up for the others.
+            socket.queue.put_nowait(None)
 
 
 def socket_server() -> CountingServer:
