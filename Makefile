@@ -6,8 +6,7 @@ STAMP := .venv/.installed
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train test lint check-content preview evaluate bench install widget clean
-.PHONY: help run chat train rollback doctor sbom audit test lint evaluate bench install widget clean
+.PHONY: help run chat train rollback doctor sbom audit test lint check-content preview evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'

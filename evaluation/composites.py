@@ -16,11 +16,8 @@ SAFETY, DEVELOPMENT = ROOT / "tests" / "safety", ROOT / "tests" / "nlu" / "dev"
 JOINTS = (", ", ". ", "? ", " and ", " because ", " - ", " PS ", " so ", " also ", " ", "\n", " btw ", "; ", " but ")
 # Words up to which a message may be one half of a composite.
 MAX_HALF = 25
-OWED = (
-    "referral_messages", "attack_1", "attack_2", "attack_3", "attack_4", "attack_5", "attack_6", "attack_7",
-    "calibration_referral",
-)  # fmt: skip
-BENIGN = ("benign_messages", "benign_3", "benign_4", "benign_5", "benign_6", "calibration_benign")
+OWED = ("referral_messages", "attack_6", "attack_7", "attack_8")
+BENIGN = ("benign_messages", "benign_5", "benign_6", "benign_7")
 
 
 def _read(file: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue, CatalogueReader
+from calla.model import MODELS
 from calla.nlu.reader import RAW_TEXT
 from calla.plan import PLAN, Plan
 from calla.understanding.decision import decide
@@ -28,6 +29,7 @@ from calla.understanding.judgement import Models
 from calla.understanding.learning import Learned, learn
 from calla.understanding.memory import SLOT, Memory
 from calla.understanding.reading import read
+from calla.understanding.vectors import VectorCache
 from calla.understanding.weights import load_weights
 
 
@@ -93,7 +95,9 @@ class Understanding(GraphComponent, IntentClassifier):
         ]
         if len({label for _, label in examples}) < 2:
             return self._resource
-        learned = learn(examples, training_data.responses, load_encoder(), self._config)
+        vectors = VectorCache(load_encoder(), MODELS)
+        learned = learn(examples, training_data.responses, vectors.encode, self._config)
+        vectors.save()
         with self._model_storage.write_to(self._resource) as folder:
             joblib.dump(learned, Path(folder) / self.FILE)
         return self._resource

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
+
+import numpy as np
 
 from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue
 from calla.safety.screen import load_screen
 from calla.text import clean
-from calla.understanding.encoder import Encoder
 from calla.understanding.spelling import Spelling
 from calla.understanding.topic_model import TopicModel
 from calla.understanding.urgency_model import NONE, UrgencyModel
@@ -36,7 +37,7 @@ class Learned:
 def learn(
     examples: Sequence[tuple[str, str]],
     responses: Mapping[str, list[dict[str, Any]]],
-    encoder: Encoder,
+    encode: Callable[[Sequence[str]], np.ndarray],
     config: Mapping[str, Any],
 ) -> Learned:
     """Train everything.
@@ -44,7 +45,7 @@ def learn(
     Args:
         examples: questions with their labels (full retrieval intents).
         responses: the responses of the domain, with the catalogue in their metadata.
-        encoder: gives sentence vectors.
+        encode: gives sentence vectors, ``[texts, dimension]``.
         config: settings of the component.
     """
     catalogue = Catalogue(responses)
@@ -52,7 +53,7 @@ def learn(
     spelling = Spelling(answers, (text for text, _ in examples), load_screen().words)
     texts = [spelling.corrected(clean(text)) for text, _ in examples]
     labels = [label for _, label in examples]
-    vectors = encoder.encode_many(texts)
+    vectors = encode(texts)
     topics = TopicModel(
         seed=config["seed"],
         hidden=config["hidden"],
@@ -64,7 +65,7 @@ def learn(
     owed = owed_by_examples(zip(texts, labels, strict=True), catalogue)
     known = [i for i, name in enumerate(owed) if name is not None]
     urgency = UrgencyModel(seed=config["seed"]).fit(
-        [texts[i] for i in known], [owed[i] or NONE for i in known], vectors[known], encoder.encode_many
+        [texts[i] for i in known], [owed[i] or NONE for i in known], vectors[known], encode
     )
     return Learned(spelling, topics, urgency)
 

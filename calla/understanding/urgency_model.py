@@ -27,6 +27,8 @@ EPOCHS = 12
 # Clauses of harmless examples that the network learns from: those that sound most like a
 # danger by their words.
 HARD_CLAUSES = 9_000
+# Log-odds from which a clause of an example that owes a referral is the one that says so.
+CLAUSE_FROM = 1.0
 # Odds that floats can tell from certainty.
 _FLOOR = 1e-6
 
@@ -105,7 +107,7 @@ class UrgencyModel:
         for clauses, name in told:
             own = [next(odds) for _ in clauses]
             best = int(np.argmax(own))
-            if own[best] > 0:
+            if own[best] > CLAUSE_FROM and len(clauses[best].split()) > 2:
                 danger.append((clauses[best], name))
         return danger, harmless
 
