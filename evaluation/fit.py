@@ -48,9 +48,8 @@ THRESHOLDS = {
     "question_from": 0.2,
     # Probability of a detail from which it is answered instead of its topic's overview.
     "detail_from": 0.45,
-    # Probability from which a referral is owed, and from which a hint of the rules is confirmed.
-    "referral_from": 0.5,
-    "hinted_referral_from": 0.5,
+    # Probability from which a referral is owed.
+    "referral_from": 0.3,
     # Log-odds from which a clause names a referral of its own beside the worst.
     "clause_from": 1.0,
     # Share of an emergency or crisis among the referrals from which the model alone gives its

@@ -87,6 +87,9 @@ def plan_answer(
     sure = [j for j in judged if j.outcome == "answer" or (owes and j.certainty >= answer_from)]
     topics = [topic for j in sure if (topic := resolved(j, judging, catalogue)) and topic.group != REFERRAL]
     if topics:
+        if len(topics) == 1 and topics[0].id == memory.topic and memory.topic_age == 1 and _leans(reading, catalogue):
+            # The same again is no answer: what else there is on it is offered.
+            return _more(catalogue, memory)
         if len(topics) == 1 and (said := about_the_conversation(topics[0], catalogue, memory)):
             return said
         plan = answered(topics)
@@ -155,6 +158,11 @@ def about_the_conversation(topic: Topic, catalogue: Catalogue, memory: Memory) -
     if topic.id == DENY and CLARIFY_RESPONSE in memory.said:
         return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])
     return None
+
+
+def _leans(reading: Reading, catalogue: Catalogue) -> bool:
+    """Say whether a message names nothing by itself."""
+    return not catalogue.names_subject(re.findall(r"[\w'-]+", reading.text))
 
 
 def _more(catalogue: Catalogue, memory: Memory) -> Plan:

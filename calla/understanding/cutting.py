@@ -287,9 +287,8 @@ _HOLDS_SUBJECT = frozenset(
     "inside say says said think thinks know knows tell told hope hoped feel felt see since while before after until "
     "whether the a an my your his her our their all or nor not i we you they he she it".split()
 )
-_BEGINS_QUESTION = frozenset(
-    "what whats what's wats which how hows how's why when where who whos can could should does do is are will would".split()
-)
+_QUESTION_WORD = frozenset("what whats what's wats which how hows how's why when where who whos".split())
+_BEGINS_QUESTION = _QUESTION_WORD | frozenset("can could should does do is are will would".split())
 _HOLDS_QUESTION = _NEEDS_QUESTION_WORD | frozenset(
     "i we you he she the a an my your his her this these no not as than".split()
 )
@@ -317,23 +316,26 @@ def clauses_of(text: str) -> list[str]:
 
 def _spans(text: str) -> Iterator[str]:
     """Yield the stretches between the joints of a text, without the marks around them."""
-    begin, words, before = 0, 0, ""
+    begin, words, before, open_question = 0, 0, "", False
     tokens = list(_TOKEN.finditer(text))
     for at, token in enumerate(tokens):
         word = token.group().casefold()
         if word in _MARK or (word in _DASH and (token.start() == 0 or text[token.start() - 1] == " ")):
             yield from _told(text[begin : token.start()])
-            begin, words, before = token.end(), 0, ""
+            begin, words, before, open_question = token.end(), 0, "", False
             continue
         last = at + 1 == len(tokens)
         if not last and (
             (words >= 2 and word in _JOINT)
             or (words >= 3 and word in _SUBJECT and before not in _HOLDS_SUBJECT)
             or (words >= 3 and word in _BEGINS_QUESTION and before not in _HOLDS_QUESTION)
+            # "How much magnesium is in it": a verb belongs to the question word before it.
+            and not (open_question and word not in _QUESTION_WORD)
         ):
             yield from _told(text[begin : token.start()])
-            begin, words = token.start(), 0
+            begin, words, open_question = token.start(), 0, False
         before, words = word, words + 1
+        open_question = open_question or word in _QUESTION_WORD
     yield from _told(text[begin:])
 
 

@@ -12,6 +12,7 @@ from calla.safety.screen import Finding
 from calla.understanding import reference
 from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer
 from calla.understanding.asked import questions_of
+from calla.understanding.cutting import parts_of
 from calla.understanding.judgement import Judgement, Judging, Models
 from calla.understanding.language import ENGLISH
 from calla.understanding.memory import Memory
@@ -59,8 +60,8 @@ def decide(
         plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes))
         plan.owed = [*owes, *plan.owed]
     else:
-        # A button's title or a payload is plain; what stands beside it in a payload is not.
-        plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if not f.hint and not _of_title(f, plan, catalogue))
+        # A title that was pressed is plain; what stands beside the name in a payload is not.
+        plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload)
     return _settled(plan, reading, catalogue, memory)
 
 
@@ -69,13 +70,8 @@ def _meant(reading: Reading) -> Reading:
     text = reference.without_rejected(reference.without_politeness(reading.text))
     if text == reading.text:
         return reading
-    kept = tuple(part for part in reading.parts if part.text in text) or reading.parts
-    return replace(reading, text=text, parts=kept, units=tuple(dict.fromkeys([text, *reading.units])))
-
-
-def _of_title(finding: Finding, plan: Plan, catalogue: Catalogue) -> bool:
-    """Say whether a finding is only a word in the title that was pressed."""
-    return any(catalogue.by_response(name) for name in plan.responses) and finding.topic != "emergency"
+    parts = tuple(parts_of(text, [s for s in reading.sentences if s in text] or [text]))
+    return replace(reading, text=text, parts=parts, units=tuple(dict.fromkeys([text, *reading.units])))
 
 
 def _remembered(

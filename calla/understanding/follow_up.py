@@ -24,7 +24,6 @@ _PLAIN = (
     "alone",
     "with the subject",
     "for the aspect",
-    "same topic",
     "related topic",
     "same aspect",
     "small talk",
@@ -93,13 +92,9 @@ def evidence(
     whole = np.log(judging.scores(message).probabilities[0] + FLOOR) if message else np.zeros(len(labels))
     topics = [catalogue.by_intent(label) for label in labels]
     related = [
-        (
-            topic is before,
-            _related(topic, before),
-            topic.group == FAQ and topic.aspect == before.aspect != "general",
-        )
+        (_related(topic, before), topic.group == FAQ and topic.aspect == before.aspect != "general")
         if topic and before
-        else (False, 0.0, False)
+        else (0.0, False)
         for topic in topics
     ]
     kinds = [
@@ -158,4 +153,6 @@ def judge(
 
 
 def _related(topic: Topic, before: Topic) -> float:
+    if topic.id == before.topic_id:
+        return 0.0
     return 1.0 if topic.id in before.related else _RELATED_BACK * (before.id in topic.related)

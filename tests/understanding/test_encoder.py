@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calla.encoder import DEFAULT_ARTEFACT, Encoder, EncoderError, load_encoder
+from calla.understanding.encoder import DEFAULT_ARTEFACT, Encoder, EncoderError, load_encoder
 
 FILES = ("model.onnx", "tokenizer.json")
 TEXTS = ["what is mk-7?", "does the biopsy hurt", "they found calcium and want more pictures " * 12, "hi"]
