@@ -118,7 +118,9 @@ class Catalogue:
         self.responses = frozenset(responses)
         # What "yes" means after a response that asks something: id of a topic.
         self.yes_means = {
-            name: str(topic) for name, v in responses.items() if (topic := (v[0].get("metadata") or {}).get("yes_means"))
+            name: str(v[0]["metadata"]["yes_means"])
+            for name, v in responses.items()
+            if (v[0].get("metadata") or {}).get("yes_means")
         }
         details: list[tuple[str, str, str, Mapping[str, Any]]] = []
         for name, variations in responses.items():

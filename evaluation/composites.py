@@ -49,5 +49,3 @@ def beside(texts: Sequence[str], others: Sequence[str], rng: random.Random) -> l
             first, second = second, first
         found.append(first.rstrip(" .?!") + rng.choice(JOINTS) + second)
     return found
-
-

@@ -19,16 +19,14 @@ from typing import Any, Iterable, Optional
 
 import numpy as np
 
-from calla.catalogue import FAQ, REFERRAL, Catalogue
+from calla.catalogue import FAQ, REFERRAL
 from calla.safety.screen import load_screen
 from calla.settings import ROOT
 from calla.understanding import asked, follow_up, urgency
-from calla.understanding.judgement import FEATURES, Judging, Models, gate_features
-from calla.understanding.reading import Reading, read
-from calla.understanding.spelling import Spelling
+from calla.understanding.judgement import FEATURES, Judging, gate_features
 from calla.understanding.weights import FILE, Weights, load_weights
-from evaluation.bot import LoadedBot
 from evaluation.composites import beside, dangers, harmless
+from evaluation.planner import Planner
 
 DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
 # Share of in-scope messages that may be declined (the bar is 3 %).
@@ -67,24 +65,16 @@ def lines_of(name: str) -> list[dict[str, Any]]:
 class Fitting:
     """The trained models, the catalogue, and what has been fitted so far."""
 
-    def __init__(self, bot: LoadedBot) -> None:
-        from calla.nlu.understanding import Understanding
-
-        nodes = bot.agent.processor.graph_runner._instantiated_nodes.values()  # type: ignore[union-attr]
-        component = next(n._component for n in nodes if isinstance(n._component, Understanding))
-        self.models: Models = component.models
-        self.spelling: Spelling = component.learned.spelling
-        self.catalogue = Catalogue(bot.agent.domain.responses)  # type: ignore[union-attr]
+    def __init__(self, planner: Planner) -> None:
+        self.models = planner.models
+        self.reading = planner.read
+        self.catalogue = planner.catalogue
         self.labels = self.models.topics.labels
         self.weights: dict[str, dict[str, float]] = {k: dict(v) for k, v in load_weights().weights.items()}
 
     def judging(self) -> Judging:
         """Return a judging with what is fitted so far."""
         return Judging(self.models, Weights(self.weights, THRESHOLDS))
-
-    def reading(self, text: str) -> Reading:
-        """Read a message as the bot does."""
-        return read(text, self.spelling)
 
     def keep(self, name: str, evidence: Iterable[str], weights: Iterable[float]) -> None:
         """Keep fitted weights."""
@@ -94,7 +84,9 @@ class Fitting:
         """Write everything with where it comes from."""
         commit = subprocess.run(["git", "describe", "--always", "--dirty=*"], cwd=ROOT, capture_output=True, text=True)
         fitted = {"commit": commit.stdout.strip(), "date": str(date.today()), "sets": sorted(sets)}
-        FILE.write_text(json.dumps({"fitted": fitted, "thresholds": THRESHOLDS, "weights": self.weights}, indent=1) + "\n")
+        FILE.write_text(
+            json.dumps({"fitted": fitted, "thresholds": THRESHOLDS, "weights": self.weights}, indent=1) + "\n"
+        )
 
 
 def gate(fitting: Fitting) -> None:
@@ -117,8 +109,10 @@ def gate(fitting: Fitting) -> None:
     x, is_right, is_inside = np.array(rows), np.array(right), np.array(inside)
     p = cross_val_predict(LogisticRegression(), x, is_inside, cv=10, method="predict_proba")[:, 1]
     threshold = np.quantile(p[is_inside], DECLINED)
-    print(f"right topic {is_right[is_inside].mean():.3f}; at {DECLINED:.0%} declined (from {threshold:.2f}) "
-          f"{np.mean(p[~is_inside] < threshold):.3f} of what is outside is rejected")
+    print(
+        f"right topic {is_right[is_inside].mean():.3f}; at {DECLINED:.0%} declined (from {threshold:.2f}) "
+        f"{np.mean(p[~is_inside] < threshold):.3f} of what is outside is rejected"
+    )
     for name, target in (("certainty", is_right), ("inside", is_inside)):
         fitted = LogisticRegression().fit(x, target)
         fitting.keep(name, FEATURES, (fitted.intercept_[0], *fitted.coef_[0]))
@@ -218,7 +212,9 @@ def questions(fitting: Fitting) -> None:
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     messages: list[tuple[str, list[str], Any, list[asked.Candidate]]] = []
-    rows, own, of = [], [], []
+    rows: list[np.ndarray] = []
+    own: list[bool] = []
+    of: list[int] = []
     for name in ("multi", "questions", "out_of_scope"):
         for line in lines_of(name):
             reading, wanted = fitting.reading(line["text"]), line.get("topics") or [line["topic"]]
@@ -281,11 +277,10 @@ def detector(fitting: Fitting) -> None:
     model = LogisticRegression(fit_intercept=False, max_iter=2000, C=10)
     fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y).coef_[0])
     p = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
-    sure = x[:, urgency.EVIDENCE.index("sure rule")] > 0
     names = ("alone", "beside", "harmless", "harmless beside")
-    print(f"{'referral_from':14s}" + "".join(f"{name:>18s}" for name in names) + "   referred; with every sure rule as well")
-    for threshold in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
-        cells = [f"{np.mean(p[kind == n] >= threshold):.3f}, {np.mean((sure | (p >= threshold))[kind == n]):.3f}" for n in names]
+    print(f"{'referral_from':14s}" + "".join(f"{name:>18s}" for name in names) + "   referred")
+    for threshold in (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        cells = [f"{np.mean(p[kind == n] >= threshold):.3f}" for n in names]
         print(f"{threshold:14.2f}" + "".join(f"{cell:>18s}" for cell in cells))
     _show_worst(sets, p, y)
 
@@ -303,7 +298,7 @@ def main() -> int:
     steps = {"gate": gate, "leaning": leaning, "questions": questions, "detector": detector}
     parser.add_argument("steps", nargs="*", choices=[[], *steps], help="which numbers (default: all)")
     chosen = parser.parse_args().steps or list(steps)
-    fitting = Fitting(LoadedBot())
+    fitting = Fitting(Planner())
     for name in chosen:
         steps[name](fitting)
     fitting.write({"tests/nlu/dev", "tests/safety"})

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Protocol
 
-from calla.catalogue import FAQ, REFERRAL_PREFIX
 from calla.answers import CLARIFY_RESPONSE
+from calla.catalogue import FAQ, REFERRAL_PREFIX
 
 # Characters.
 MAX_SECTION = 3000

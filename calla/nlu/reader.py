@@ -71,5 +71,3 @@ class SafetyScreen(Tokenizer):
         """Return the tokens of a text."""
         doc = english().make_doc(message.get(attribute))
         return [Token(token.text, token.idx, lemma=token.text) for token in doc if not token.is_space]
-
-

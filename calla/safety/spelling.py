@@ -19,8 +19,8 @@ from typing import Iterable, Mapping, Optional, Sequence
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from calla.understanding.spelling import english_counts
 from calla.safety.normalise import as_if_latin, join_spaced, tokens_of
+from calla.understanding.spelling import english_counts
 
 _LEET = {
     "0": "o",

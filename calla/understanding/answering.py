@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Optional, Sequence
 
-from calla.catalogue import CHAT, FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, Topic, fold
+from calla.catalogue import FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, Topic, fold
 from calla.plan import TOPIC, Owed, Plan
 from calla.understanding.asked import MAX_ANSWERS
 from calla.understanding.judgement import DETAIL_OFFER_FROM, Judgement, Judging
@@ -152,8 +152,10 @@ def about_the_conversation(topic: Topic, catalogue: Catalogue, memory: Memory) -
         if meant in catalogue.topics:
             return answered([catalogue.topics[meant]])
         if CLARIFY_RESPONSE in memory.said and (offered := [t for id in memory.offers if (t := catalogue.find(id))]):
-            return answered(offered[:1]) if len(offered) == 1 else Plan(
-                "clarify", responses=[CLARIFY_RESPONSE], offers=list(memory.offers)
+            return (
+                answered(offered[:1])
+                if len(offered) == 1
+                else Plan("clarify", responses=[CLARIFY_RESPONSE], offers=list(memory.offers))
             )
     if topic.id == DENY and CLARIFY_RESPONSE in memory.said:
         return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])

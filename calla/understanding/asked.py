@@ -20,7 +20,6 @@ from calla.understanding import cutting, follow_up, reference
 from calla.understanding.context import is_denied
 from calla.understanding.judgement import MAX_CANDIDATES, Judgement, Judging, log_odds, logistic
 from calla.understanding.reading import Reading
-from calla.understanding.weights import Weights
 
 MAX_ANSWERS = 3
 EVIDENCE = (
@@ -277,9 +276,7 @@ def questions_of(
     return [replace(only, candidates=tuple(labels)[: MAX_CANDIDATES + 1])] if besides else [only]
 
 
-def _in_context(
-    text: str, judging: Judging, catalogue: Catalogue, before: Optional[Topic]
-) -> Optional[Judgement]:
+def _in_context(text: str, judging: Judging, catalogue: Catalogue, before: Optional[Topic]) -> Optional[Judgement]:
     """Judge a whole message in the light of the last answer; ``None`` where it stands for itself."""
     words = _WORDS.findall(text)
     if before is None or len(words) > follow_up.MAX_WORDS:

@@ -279,12 +279,13 @@ _JOINT = frozenset(
 # Subjects that begin a clause without any mark ("does it hurt i have this hard bit"), and the
 # words that they belong to instead ("can i", "that she").
 _SUBJECT = frozenset(
-    "i i'm im i've ive i'd my she she's he he's they they've we we've it's mine hers there there's theres his our".split()
+    "i i'm im i've ive i'd my she she's he he's they they've we we've it's mine hers there there's theres his "
+    "our".split()
 )
 _HOLDS_SUBJECT = frozenset(
-    "if that do does did can could should would will shall may might must am is are was were has have had when where what "
-    "which who why how than as because and but so to for of in on at with by from about like under over behind near "
-    "inside say says said think thinks know knows tell told hope hoped feel felt see since while before after until "
+    "if that do does did can could should would will shall may might must am is are was were has have had when "
+    "where what which who why how than as because and but so to for of in on at with by from about like under "
+    "over behind near inside say says said think thinks know knows tell told hope hoped feel felt see since while before after until "
     "whether the a an my your his her our their all or nor not i we you they he she it".split()
 )
 _QUESTION_WORD = frozenset("what whats what's wats which how hows how's why when where who whos".split())
@@ -328,9 +329,9 @@ def _spans(text: str) -> Iterator[str]:
         if not last and (
             (words >= 2 and word in _JOINT)
             or (words >= 3 and word in _SUBJECT and before not in _HOLDS_SUBJECT)
-            or (words >= 3 and word in _BEGINS_QUESTION and before not in _HOLDS_QUESTION)
+            or ((words >= 3 and word in _BEGINS_QUESTION and before not in _HOLDS_QUESTION)
             # "How much magnesium is in it": a verb belongs to the question word before it.
-            and not (open_question and word not in _QUESTION_WORD)
+            and not (open_question and word not in _QUESTION_WORD))
         ):
             yield from _told(text[begin : token.start()])
             begin, words, open_question = token.start(), 0, False

@@ -167,4 +167,3 @@ def _form(name: str, reading: Reading, catalogue: Catalogue, memory: Memory) -> 
     if reading.language != ENGLISH and own in catalogue.responses:
         return own
     return in_short(name, catalogue) if name in memory.in_full else f"utter_referral/{name}"
-

@@ -15,7 +15,8 @@ _PLACES = {
     "last": -1, "bottom": -1,
 }  # fmt: skip
 _PICK = re.compile(
-    r"^(?:(?:i |i'd |id )?(?:choose|pick|take|want|mean|meant|like)\s+)?(?:the\s+)?(?:number|no|nr|option|answer|button|question)?\s*"
+    r"^(?:(?:i |i'd |id )?(?:choose|pick|take|want|mean|meant|like)\s+)?(?:the\s+)?"
+    r"(?:number|no|nr|option|answer|button|question)?\s*"
     r"(?P<place>\w+)(?:\s+(?:one|option|question|please|pls|then))*$"
 )
 # Words up to which a message may be a part of a title.

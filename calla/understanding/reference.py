@@ -42,8 +42,9 @@ ASPECT_QUESTIONS = {
 
 # Politeness before a question: "thanks, and the dose?" asks for the dose.
 _POLITE = re.compile(
-    r"^(?:(?:many )?(?:thanks|thank you|thx|ta|cheers|ok|okay|great|good|perfect|lovely|hi|hello|hey|good (?:morning|evening|"
-    r"afternoon))(?: (?:so much|very much|a lot|a million|again|there|calla|for that|for this))*[\s,.!;:-]+)+(?=\w+\W+\w)",
+    r"^(?:(?:many )?(?:thanks|thank you|thx|ta|cheers|ok|okay|great|good|perfect|lovely|hi|hello|hey|"
+    r"good (?:morning|evening|afternoon))"
+    r"(?: (?:so much|very much|a lot|a million|again|there|calla|for that|for this))*[\s,.!;:-]+)+(?=\w+\W+\w)",
     re.I,
 )
 # Of two things one is turned down: "not mk7, mk4".

@@ -16,6 +16,8 @@ from sklearn.preprocessing import normalize
 # More passes over the examples cost time and change little on unseen questions
 # (docs/evaluation.md).
 EPOCHS = 12
+# How much of the prior of a detail within its topic is taken back (1: all).
+BALANCE = 0.75
 # Questions that the n-grams are condensed by; more take longer and change nothing either.
 CONDENSED_BY = 6000
 # Keeps the logarithm of what the network rules out finite.
@@ -178,8 +180,12 @@ class TopicModel:
             probable first.
         """
         own = [i for i, detail in enumerate(self.details) if detail.partition(".")[0] == label]
-        total = float(row[own].sum()) or 1.0
-        return {self.details[i]: float(row[i]) / total for i in sorted(own, key=lambda i: -row[i])}
+        # An overview has many more examples than a detail, which says nothing of how often
+        # people ask for it: the network's prior is taken back within the topic.
+        counts = np.diff(np.append(self._starts, len(self._known)))[own]
+        weighed = row[own] / (counts / counts.sum()) ** BALANCE
+        weighed = weighed / (weighed.sum() or 1.0)
+        return {self.details[own[i]]: float(weighed[i]) for i in np.argsort(-weighed)}
 
 
 def _place(label: str) -> tuple[str, str]:

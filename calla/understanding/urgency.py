@@ -55,9 +55,7 @@ def completed(text: str, before: Optional[Topic]) -> list[str]:
     return list(dict.fromkeys([reference.put_subject(text, subject), f"{before.title.rstrip('?')}: {text}"]))
 
 
-def owed(
-    reading: Reading, findings: Sequence[Finding], judging: Judging, before: Optional[Topic] = None
-) -> list[Owed]:
+def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before: Optional[Topic] = None) -> list[Owed]:
     """Return what a message is owed, each referral once.
 
     Args:

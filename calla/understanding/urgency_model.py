@@ -84,9 +84,7 @@ class UrgencyModel:
         danger, harmless = self._clauses(texts, owed)
         every = [*danger, *((text, NONE) for text in harmless)]
         more, names = [text for text, _ in every], [name for _, name in every]
-        self._wording.fit(
-            self._grams([*texts, *more], learn=True), np.array([*owed, *names]) != NONE
-        )
+        self._wording.fit(self._grams([*texts, *more], learn=True), np.array([*owed, *names]) != NONE)
         hardest = np.argsort(-self._wording.decision_function(self._grams(harmless)))[:HARD_CLAUSES]
         learned = [*danger, *((harmless[i], NONE) for i in hardest)]
         with warnings.catch_warnings():

@@ -25,7 +25,9 @@ RESPONSES: Mapping[str, list[dict[str, Any]]] = {
     "utter_faq/oats.dose": response("How many oats a day?"),
     "utter_faq/oats.storage": response("How do I keep oats?"),
     "utter_faq/butter": response("Is butter bad?", subject="butter"),
-    "utter_faq/biopsy": response("What is a biopsy?", subject="the biopsy", referral="always", referral_to="appointment"),
+    "utter_faq/biopsy": response(
+        "What is a biopsy?", subject="the biopsy", referral="always", referral_to="appointment"
+    ),
     "utter_faq/words.mass": response("What does mass mean?", referral="always", referral_to="word"),
     "utter_faq/words": response("Report words", subject="report words"),
     "utter_chat/thanks": response("Thanks"),

@@ -7,7 +7,9 @@ import pytest
 from calla.understanding.language import language_of
 from calla.understanding.spelling import Spelling, english_counts
 
-ANSWERS = ["Calcifications are tiny specks on a mammogram. Magnesium and vitamin K2. The biopsy. The radiologist. Atypia."]
+ANSWERS = [
+    "Calcifications are tiny specks on a mammogram. Magnesium and vitamin K2. The biopsy. The radiologist. Atypia."
+]
 QUESTIONS = ["what is dcis"] * 9 + ["does the biopsy hurt"] * 9
 SPELLING = Spelling(ANSWERS, QUESTIONS, names={"eliquis", "birads", "spiculated"})
 
