@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
+from calla.without_tensorflow import leave_out_tensorflow
+
 ROOT = Path(__file__).resolve().parents[1]
 # Characters that the secret has at least in production.
 MIN_SECRET = 32
@@ -222,9 +224,15 @@ QUIET = {
 }
 
 
-def silence_dependencies() -> None:
-    """Turn off telemetry and chatter of dependencies; call before importing Rasa."""
+def silence_dependencies(*, tensorflow: bool = False) -> None:
+    """Turn off telemetry and chatter of dependencies, and leave out TensorFlow; call before importing Rasa.
+
+    Args:
+        tensorflow: whether TensorFlow is needed after all (for Rasa's own pipeline).
+    """
     os.environ.update(QUIET)
+    if not tensorflow:
+        leave_out_tensorflow()
     # Importing Sanic switches every package's deprecation warnings on; an operator can do
     # nothing about them.
     importlib.import_module("sanic.app")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from calla.settings import silence_dependencies
 
-silence_dependencies()
+silence_dependencies(tensorflow=True)
 
 import argparse
 import asyncio
