@@ -114,7 +114,12 @@ class Erasure:
     def __init__(self, tombstones: Tombstones) -> None:
         self._tombstones = tombstones
         self._erasers: dict[str, Eraser] = {}
-        STATUS.facts["erasures_pending"] = lambda: len(tombstones)
+        STATUS.facts["erasures_pending"] = lambda: self.number_pending
+
+    @property
+    def number_pending(self) -> int:
+        """How many erasures are noted and not done."""
+        return len(self._tombstones)
 
     def register(self, what: str, eraser: Eraser) -> None:
         """Add something that forgets.

@@ -16,7 +16,17 @@ from typing import Any, MutableMapping, Optional, Union
 import structlog
 
 # Records of these say what Calla's own records say better, or repeat what arrived.
-_CHATTY = ("rasa", "rasa_sdk", "matplotlib", "sanic.root", "sanic.error", "sanic.access", "apscheduler", "asyncio", "urllib3")
+_CHATTY = (
+    "rasa",
+    "rasa_sdk",
+    "matplotlib",
+    "sanic.root",
+    "sanic.error",
+    "sanic.access",
+    "apscheduler",
+    "asyncio",
+    "urllib3",
+)
 _ExcInfo = Union[bool, BaseException, tuple[Any, Optional[BaseException], Optional[TracebackType]], None]
 
 

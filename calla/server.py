@@ -39,7 +39,7 @@ from calla.keys import KEY_HEADER, action_key, secret_key
 from calla.logs import configure_logging
 from calla.model import ModelMissingError, latest_model
 from calla.records import Records
-from calla.status import STATUS, metrics
+from calla.status import STATUS, gauge, metrics
 from calla.store import ConversationStore
 from calla.watch import PROBE_EVERY, PURGE_EVERY, Probes, Retention, notify, repeat, signs_of_life
 
@@ -88,6 +88,9 @@ def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any
     store, records, erasure = agent.tracker_store, agent.records, agent.erasure
     assert isinstance(store, ConversationStore) and records is not None and erasure is not None
     probes = Probes(store.database, config.action_endpoint.replace("/webhook", "/health"), config.data_folder)
+    gauge("calla_queue", "Messages that wait to be understood", lambda: float(agent.pool.queued))
+    gauge("calla_unsaved", "Turns that wait to be written", lambda: float(store.unsaved))
+    gauge("calla_erasures_pending", "Erasures that are noted and not done", lambda: float(erasure.number_pending))
     retention = Retention(config.retention_days, store.purge, records.purge)
     return [
         repeat("Looking after the database", probes.look, PROBE_EVERY),

@@ -79,7 +79,12 @@ class ConversationStore(TrackerStore):
         self._waiting: deque[_Save] = deque()
         self._bytes = 0
         self._writing: Optional[asyncio.Task[None]] = None
-        STATUS.facts["unsaved_messages"] = lambda: len(self._waiting)
+        STATUS.facts["unsaved_messages"] = lambda: self.unsaved
+
+    @property
+    def unsaved(self) -> int:
+        """How many turns wait to be written."""
+        return len(self._waiting)
 
     # ----------------------------------------------------------------------------- reading
 

@@ -323,6 +323,17 @@ async def test_a_message_that_would_wait_too_long_is_asked_to_come_again() -> No
         assert reply["retry_after"] >= 9.0
 
 
+async def test_all_conversations_of_an_address_have_one_share_of_understanding() -> None:
+    async with channel_alone() as server:
+        for number in range(3):
+            await post(server, "message", {"id": f"message-{number}", "text": "a"}, await token_of(server))
+        window = await Window().open(server, await token_of(server))
+        await window.say(FIRST, "a")
+        await within(window.done.wait())
+        assert server.agent.shares == ["127.0.0.1"] * 4
+        await window.client.disconnect()
+
+
 async def test_half_a_character_is_no_fault() -> None:
     async with channel_alone() as server:
         status, _ = await post(server, "message", {"id": FIRST, "text": "a\ud83d"}, await token_of(server))

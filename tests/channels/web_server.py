@@ -19,6 +19,7 @@ from sanic.touchup.service import TouchUp
 
 from calla.channels.web.channel import WebInput
 from calla.database import Database
+from calla.processor import SHARE_OF
 from calla.settings import Settings
 from tests.running import SECRET, ServerProcess, free_port
 
@@ -45,6 +46,7 @@ class ScriptedAgent:
         self.gate.set()
         self.started = asyncio.Event()
         self.heard: list[UserMessage] = []
+        self.shares: list[Optional[str]] = []
         self.events: dict[str, list[Any]] = {}
         self.erased: list[str] = []
         self.thumbs: list[dict[str, Any]] = []
@@ -97,6 +99,7 @@ class ScriptedAgent:
     async def handle_message(self, message: UserMessage) -> None:
         """Answer a message as the test says."""
         self.heard.append(message)
+        self.shares.append(SHARE_OF.get())
         self.started.set()
         await self.gate.wait()
         if self.fails:
