@@ -181,10 +181,6 @@ class Catalogue:
         """Return the topic or detail that a response belongs to (short referrals included)."""
         return self.find(response.rpartition("/")[2])
 
-    def has_more(self, topic_id: str) -> bool:
-        """Say whether "tell me more" has a text for the topic."""
-        return f"utter_more/{topic_id}" in self.responses
-
 
 def _read(
     id: str, group: str, metadata: Mapping[str, Any], topic: Optional[Topic] = None, parent: Optional[str] = None

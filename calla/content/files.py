@@ -21,7 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 TOP_KEYS = ("version", "nlu", "responses")
 INTENT_KEYS = ("intent", "examples")
 ANSWER_KEYS = ("text", "metadata")
-FIELDS = ("title", "subject", "aspect", "evidence", "referral", "referral_to", "kind", "sources", "reviewed", "related")
+FIELDS = (
+    "title", "subject", "aspect", "evidence", "referral", "referral_to", "kind", "sources", "reviewed", "related",
+    "yes_means",
+)  # fmt: skip
 # Rasa knows these, Calla's channels do not show them.
 DROPPED = ("buttons", "image", "custom", "attachment", "elements", "quick_replies", "button_type", "channel")
 # What the reader of YAML says, and what an editor has to do about it.

@@ -129,7 +129,7 @@ def has_a_title(entry: Entry, content: Content) -> Iterator[Problem]:
         yield entry.problem(
             f"the title has {len(title)} characters, at most {MAX_TITLE} fit on a button: '{title}'", "title"
         )
-    if fold(title) in PRESSED_BY_CHANCE:
+    if fold(title) in PRESSED_BY_CHANCE and entry.group != CHAT:
         yield entry.problem(f"the title '{title}' says nothing by itself: name what is asked", "title")
     if title[:1] in "“”‘’" and title:
         yield entry.problem("the title begins with a curly quotation mark: use straight ones", "title")
@@ -194,7 +194,7 @@ def offers_what_exists(entry: Entry, content: Content) -> Iterator[Problem]:
         yield entry.problem("no related topic: name one to three, the most useful next question first", "related")
     if len(related) > MAX_RELATED:
         yield entry.problem(f"{len(related)} related topics, at most {MAX_RELATED} are shown", "related")
-    for other in related:
+    for other in (*related, *filter(None, [entry.value("yes_means")])):
         if other == entry.id:
             yield entry.problem("offers itself as related", "related")
         elif other not in content.offered() and other.partition(".")[0] not in content.unread:

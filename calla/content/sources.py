@@ -43,8 +43,6 @@ def resolve(keys: Iterable[str]) -> tuple[Mapping[str, str], ...]:
 
 
 def _shown(key: str) -> Mapping[str, str]:
-    if isinstance(key, Mapping):  # a topic file that has not moved to keys yet
-        return key
     entry = table().get(key) if isinstance(key, str) else None
     if entry is None:
         near = get_close_matches(str(key), table(), n=1)
