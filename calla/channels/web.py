@@ -25,7 +25,7 @@ from socketio.exceptions import ConnectionRefusedError
 from calla.agent import ERASE_RESPONSE, ERROR_RESPONSE, LOCK_WAIT
 from calla.channels import web_static
 from calla.channels.web_limits import Limits
-from calla.channels.web_messages import Payload, bot_message, history, notice, said_again, welcome
+from calla.channels.web_messages import RATINGS, Payload, bot_message, history, notice, said_again, welcome
 from calla.channels.web_sessions import Session, Sessions
 from calla.channels.web_turns import Conversation, Conversations, Turn
 from calla.settings import Settings
@@ -215,11 +215,11 @@ class WebInput(InputChannel):
         """Return a conversation, with what the tracker store knows of it."""
         return self._conversations.get(sender) or self._conversations.add(sender, await self._stored(sender))
 
-    async def _stored(self, sender: str) -> list[Payload]:
-        """Return the turns in the tracker store; none if it fails: answering goes on."""
+    async def _stored(self, sender: str, before: object = None) -> list[Payload]:
+        """Return the turns in the tracker store (before one, if named); none if it fails: answering goes on."""
         try:
             tracker = await self._agent.tracker_store.retrieve_full_tracker(sender)
-            return history(tracker.events) if tracker is not None else []
+            return history(tracker.events, before) if tracker is not None else []
         except Exception as error:
             logger.error("Reading a conversation failed: %s", type(error).__name__)
             return []
@@ -291,8 +291,10 @@ class WebInput(InputChannel):
                 self._conversations.forget(sender)
             await _tell(self.sio, "done", {"turn": turn.id}, room=sender)
 
-    async def _sync(self, session: Session, _: Reply, __: Optional[str] = None) -> Reply:
-        """Return the last turns, with those still being answered named in ``running``."""
+    async def _sync(self, session: Session, data: Reply, _: Optional[str] = None) -> Reply:
+        """Return the last turns, with those still being answered named in ``running``; or those before a turn."""
+        if data.get("before") is not None:
+            return {"ok": True, "history": await self._stored(session.sender, data["before"]), "running": []}
         conversation = await self._conversation(session.sender)
         turns = conversation.merged(await self._stored(session.sender))
         running = [conversation.running.id] if conversation.running else []
@@ -301,7 +303,7 @@ class WebInput(InputChannel):
     async def _rate(self, session: Session, data: Reply, _: Optional[str] = None) -> Reply:
         """Record a thumb up or down, or take it back; without any text."""
         match = _MESSAGE_ID.fullmatch(data["message"]) if isinstance(data.get("message"), str) else None
-        value = {"up": 1, "down": -1, "none": 0}.get(str(data.get("value")))
+        value = RATINGS.get(str(data.get("value")))
         if match is None or value is None or match["name"] not in self._agent.domain.responses:
             raise RefusedError(400, "bad_request")
         if self._agent.records is not None:

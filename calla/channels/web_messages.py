@@ -8,12 +8,24 @@ from urllib.parse import urlsplit
 from rasa.shared.core.events import BotUttered, Event, UserUttered
 
 from calla.catalogue import REFERRAL_PREFIX, SHORT_REFERRAL_PREFIX, CatalogueReader
+from calla.contacts import ORDER, contact_links
 from calla.policies.plan import referral_name
+from calla.settings import settings
 
 # Turns shown again after a reload.
 HISTORY_TURNS = 20
 # Answers that a thumb can be given to.
 RATED = ("utter_faq/", "utter_more/")
+# What a thumb can say, and the number that is recorded. Below zero: not helpful, and why.
+RATINGS = {
+    "up": 1,
+    "down": -1,
+    "none": 0,
+    "not_my_question": -2,
+    "too_little": -3,
+    "hard_to_read": -4,
+    "seems_wrong": -5,
+}
 WELCOME_RESPONSE = "utter_web_welcome"
 CATALOGUES = CatalogueReader()
 
@@ -56,8 +68,8 @@ def bot_message(turn: str, message: Mapping[str, Any], said: Iterable[str]) -> P
         said: ids of the bot messages before it in the turn.
 
     Returns:
-        ``id``, ``turn``, ``name``, ``text`` and, where there are any, ``kind``,
-        ``evidence``, ``sources``, ``reviewed``, ``buttons``, ``rated``.
+        ``id``, ``turn``, ``name``, ``text`` and, where there are any, ``title``, ``kind``,
+        ``contacts``, ``evidence``, ``sources``, ``reviewed``, ``buttons``, ``rated``.
     """
     parts = message.get("metadata") or {}
     name = str(message.get("utter_action") or parts.get("utter_action") or "")
@@ -69,6 +81,11 @@ def bot_message(turn: str, message: Mapping[str, Any], said: Iterable[str]) -> P
     }
     if name.startswith(REFERRAL_PREFIX):
         payload["kind"] = str(parts.get("kind") or "urgent")
+    if parts.get("title"):
+        payload["title"] = str(parts["title"])
+    contacts = [contact for contact in parts.get("contacts") or () if isinstance(contact, Mapping)]
+    if contacts:
+        payload["contacts"] = [{key: str(one.get(key, "")) for key in ("label", "kind", "value")} for one in contacts]
     if isinstance(parts.get("evidence"), Mapping):
         payload["evidence"] = {key: str(parts["evidence"].get(key, "")) for key in ("label", "text")}
     sources = [
@@ -94,20 +111,25 @@ def said_again(name: str, messages: Iterable[Payload]) -> bool:
     }
 
 
-def history(events: Iterable[Event]) -> list[Payload]:
+def history(events: Iterable[Event], before: object = None) -> list[Payload]:
     """Return the last turns of a conversation.
 
     Args:
         events: events of the tracker, oldest first.
+        before: id of a turn; then the turns before that one.
 
     Returns:
-        ``{"id", "text", "messages"}`` for each message of the visitor: its id, its text
-        and the bot messages that followed.
+        ``{"id", "text", "time", "messages"}`` for each message of the visitor: its id, its
+        text, when it was written (seconds since 1970), and the bot messages that followed.
     """
     turns: list[Payload] = []
     for event in events:
         if isinstance(event, UserUttered) and event.text is not None and event.message_id:
-            turns.append({"id": str(event.message_id), "text": event.text, "messages": []})
+            if before is not None and str(event.message_id) == before:
+                break
+            turns.append(
+                {"id": str(event.message_id), "text": event.text, "time": round(event.timestamp or 0), "messages": []}
+            )
         elif isinstance(event, BotUttered) and turns:
             turn = turns[-1]
             stored = event.metadata or {}
@@ -141,6 +163,8 @@ def welcome(agent: Any) -> Optional[Payload]:
     titles = [topics[topic].title for topic in stored.get("questions", ()) if topic in topics]
     rendered["buttons"] = [{"title": title} for title in titles]
     rendered["utter_action"] = WELCOME_RESPONSE
+    # Whom to call: the widget keeps it for when nothing can be asked any more.
+    rendered["metadata"] = {**rendered["metadata"], "contacts": contact_links(ORDER, settings().contacts)}
     return bot_message("welcome", rendered, ())
 
 

@@ -139,7 +139,7 @@ class Chat implements MountedChat {
     for (const turn of session.history) {
       if (!this.thread.has(turn.id)) shown += 1;
       this.thread.user(turn.id, turn.text, turn.time);
-      turn.messages.forEach((message) => this.thread.bot(message));
+      turn.messages.forEach((message) => this.thread.bot(message, turn.id, turn.time));
     }
     if (shown && fresh) {
       this.thread.divide();

@@ -219,7 +219,7 @@ export function timeOf(seconds: number | undefined, lang: string): HTMLElement {
 let labels = 0;
 
 /** A message of the bot: an article with a heading; what is owed first is a region with a name. */
-export function botArticle(message: BotMessage, look: Look, subject: string): HTMLElement {
+export function botArticle(message: BotMessage, look: Look, subject: string, time?: number): HTMLElement {
   const style = message.kind ? `referral ${message.kind}` : message.turn === 'notice' ? 'notice' : message.person ? 'answer person' : 'answer';
   const id = `calla-heading-${(labels += 1)}`;
   const article = make('article', {class: `message ${style}`, 'aria-labelledby': id, tabindex: '-1'});
@@ -236,7 +236,7 @@ export function botArticle(message: BotMessage, look: Look, subject: string): HT
   if (contacts.length) parts.push(make('div', {class: 'contacts'}, ...contacts));
   parts.push(badgeOf(message, look), sourcesOf(message, look), ...toolsOf(message, look, subject));
   const body = parts.filter((part) => part !== undefined);
-  if (message.turn !== 'notice' && message.turn !== 'welcome') body.push(timeOf(message.time, look.lang));
+  if (message.turn !== 'notice' && message.turn !== 'welcome') body.push(timeOf(time, look.lang));
   if (message.kind) article.append(make('section', {'aria-labelledby': id}, ...body));
   else article.append(...body);
   if (message.buttons?.length) article.append(suggestions(message.buttons, look, subject));

@@ -15,8 +15,6 @@ export interface BotMessage {
   name: string;
   text: string;
   title?: string;
-  /** Seconds since 1970; without it the message has just come. */
-  time?: number;
   kind?: Kind;
   contacts?: Contact[];
   evidence?: {label: Label; text: string};
@@ -31,6 +29,7 @@ export interface BotMessage {
 export interface Turn {
   id: string;
   text: string;
+  /** Seconds since 1970; without it the message has just been written. */
   time?: number;
   messages: BotMessage[];
 }

@@ -78,7 +78,7 @@ export class Thread {
         const place = this.turn(turn.id);
         first?.before(place);
         place.append(this.userArticle(turn.id, turn.text, turn.time));
-        turn.messages.forEach((message) => this.insert(place, message));
+        turn.messages.forEach((message) => this.insert(place, message, turn.time));
       }
     });
   }
@@ -93,9 +93,9 @@ export class Thread {
   }
 
   /** Show a message of the bot under its question; false if it is there already. */
-  bot(message: BotMessage, under = message.turn): boolean {
+  bot(message: BotMessage, under = message.turn, time?: number): boolean {
     if (this.shown.has(message.id)) return false;
-    const article = this.insert(this.turn(under), message);
+    const article = this.insert(this.turn(under), message, time);
     this.settle(under);
     this.view.came(article, message);
     return true;
@@ -179,9 +179,9 @@ export class Thread {
   }
 
   /** Referrals stand before answers, whatever came first. */
-  private insert(turn: HTMLElement, message: BotMessage): HTMLElement {
+  private insert(turn: HTMLElement, message: BotMessage, time?: number): HTMLElement {
     const named = this.named(message);
-    const article = botArticle(named, this.look, this.unique(subjectOf(named), headingOf(named, this.look)));
+    const article = botArticle(named, this.look, this.unique(subjectOf(named), headingOf(named, this.look)), time);
     article.dataset.id = message.id;
     const before = message.kind ? turn.querySelector('.answer, .notice, .dots') : turn.querySelector('.dots');
     if (before) before.before(article);
