@@ -72,7 +72,7 @@ export class Help {
 
   private draw(): void {
     const {texts} = this;
-    const buttons = (): HTMLElement => make('div', {class: 'contacts'}, ...contactButtons(this.contacts, texts));
+    const buttons = (most = 9): HTMLElement => make('div', {class: 'contacts'}, ...contactButtons(this.contacts.slice(0, most), texts));
     const english = put(texts.english, {title: this.title});
     this.sheet.replaceChildren(
       make('p', {}, texts.doNotWait),
@@ -83,7 +83,7 @@ export class Help {
     this.box.hidden = !this.trouble;
     if (!this.trouble) return;
     const why = make('p', {class: 'why-not'}, icon(ICONS.wait, 18), make('span', {}, this.reason));
-    const parts: HTMLElement[] = [why, make('p', {class: 'do'}, `${texts.doNotWait} `, make('strong', {}, this.sentence)), buttons()];
+    const parts: HTMLElement[] = [why, make('p', {class: 'do'}, `${texts.doNotWait} `, make('strong', {}, this.sentence)), buttons(2)];
     if (this.trouble === 'origin' || this.trouble === 'policy') {
       parts.push(make('p', {}, make('a', {href: `${this.server}/chat`, target: '_blank', rel: 'noopener'}, texts.ownPage)));
     }

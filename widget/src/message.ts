@@ -106,7 +106,7 @@ export function plain(message: BotMessage, look: Look): string {
 export function spoken(message: BotMessage, look: Look): string {
   const parts = [`${headingOf(message, look)}: ${message.text}`];
   if (message.evidence?.text) parts.push(message.evidence.text);
-  if (message.contacts?.length) parts.push(...message.contacts.map((contact) => put(look.texts.call, {label: contact.label})));
+  if (message.contacts?.length && message.turn !== 'welcome') parts.push(...message.contacts.map((contact) => put(look.texts.call, {label: contact.label})));
   if (message.buttons?.length) parts.push(`${look.texts.suggestions}: ${message.buttons.length}`);
   return parts.join('\n');
 }
@@ -231,7 +231,8 @@ export function botArticle(message: BotMessage, look: Look, subject: string, tim
   } else {
     parts.push(make('h3', {class: message.person ? 'person-heading' : 'hidden', id}, `${headingOf(message, look)}: ${subject}`));
   }
-  const contacts = contactButtons(message.contacts ?? [], look.texts);
+  // The welcome brings whom to call for the header, not for itself.
+  const contacts = message.turn === 'welcome' ? [] : contactButtons(message.contacts ?? [], look.texts);
   parts.push(layOut(message.text));
   if (contacts.length) parts.push(make('div', {class: 'contacts'}, ...contacts));
   parts.push(badgeOf(message, look), sourcesOf(message, look), ...toolsOf(message, look, subject));

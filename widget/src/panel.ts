@@ -73,8 +73,8 @@ export class Panel {
       ...this.openers.map(([one]) => one),
     );
     if (!options.page) header.append(button({class: 'icon-button close', 'aria-label': texts.close, title: texts.close}, this.deeds.leave, icon(ICONS.close, 22)));
-    const chat = make('div', {class: 'chat'}, thread, this.jump, this.help.sheet, this.menu);
-    this.element.append(header, this.note, this.help.box, chat, composer, ...regions, this.confirm);
+    const chat = make('div', {class: 'chat'}, thread, this.help.sheet, this.menu);
+    this.element.append(header, this.note, this.help.box, chat, this.jump, composer, ...regions, this.confirm);
     this.showNote();
     this.root.append(this.element);
   }
@@ -89,11 +89,12 @@ export class Panel {
       this.element.hidden = false;
       return;
     }
-    this.element.toggleAttribute('autofocus', this.small.matches);
     if (this.element.open) return;
     // Where the chat fills the screen, nothing behind it can be reached or scrolled.
-    if (this.small.matches) this.element.showModal();
-    else this.element.open = true;
+    if (this.small.matches) {
+      this.element.showModal();
+      this.element.focus({preventScroll: true});
+    } else this.element.open = true;
     this.element.dataset.modal = String(this.small.matches);
     this.lock(this.small.matches);
     this.fitViewport();
@@ -161,20 +162,25 @@ export class Panel {
       item('print', ICONS.print, texts.print, () => deeds.print()),
       larger,
       smaller,
-      item('again', ICONS.clear, texts.clear, () => this.confirm.showModal()),
+      item('restart', ICONS.clear, texts.clear, () => this.askToClear()),
     );
   }
 
   private makeConfirm(): HTMLDialogElement {
     const {texts, deeds} = this;
     const dialog = make('dialog', {class: 'confirm', role: 'alertdialog', 'aria-labelledby': 'calla-question'});
-    const no = button({class: 'choice', autofocus: true}, () => dialog.close(), texts.clearNo);
+    const no = button({class: 'choice'}, () => dialog.close(), texts.clearNo);
     const yes = button({class: 'choice primary'}, () => {
       dialog.close();
       deeds.clear();
     }, texts.clearYes);
     dialog.append(make('p', {id: 'calla-question'}, texts.clearQuestion), make('div', {class: 'choices'}, no, yes));
     return dialog;
+  }
+
+  private askToClear(): void {
+    this.confirm.showModal();
+    this.confirm.querySelector('button')?.focus();
   }
 
   private listen(): void {

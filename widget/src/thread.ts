@@ -97,7 +97,7 @@ export class Thread {
     if (this.shown.has(message.id)) return false;
     const article = this.insert(this.turn(under), message, time);
     this.settle(under);
-    this.view.came(article, message);
+    this.view.came(article, message, time !== undefined);
     return true;
   }
 

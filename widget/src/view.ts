@@ -15,8 +15,8 @@ const SEEN = 2_000;
 const GAP = 8;
 // Pixels of a message that must be visible below its question.
 const ENOUGH = 150;
-// Below this height nothing may lie over the messages.
-const LOW = 130;
+// Below this height the messages need all the room there is.
+const LOW = 150;
 const KEYS = ['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End', ' '];
 
 export class View {
@@ -38,8 +38,7 @@ export class View {
     this.sizes = new ResizeObserver(() => this.place());
     this.sizes.observe(list);
     this.sizes.observe(flow);
-    for (const name of ['wheel', 'touchmove']) list.addEventListener(name, () => this.release(), {passive: true});
-    list.addEventListener('pointerdown', (event) => event.target === list && this.release());
+    for (const name of ['wheel', 'touchmove', 'pointerdown']) list.addEventListener(name, () => this.release(), {passive: true});
     list.addEventListener('keydown', (event) => KEYS.includes(event.key) && this.release());
     list.addEventListener('focusin', (event) => (event.target as HTMLElement).matches(':focus-visible') && this.release());
     list.addEventListener('scroll', () => this.update(), {passive: true});
@@ -60,8 +59,9 @@ export class View {
   }
 
   /** Something has come from the bot. */
-  came(article: HTMLElement, message: BotMessage): void {
+  came(article: HTMLElement, message: BotMessage, old = false): void {
     if (isAfter(article, this.last)) this.last = article;
+    if (old) return;
     if (message.kind) {
       this.unseen.set(article, message.kind);
       this.observer.observe(article.querySelector('.referral-heading') as HTMLElement);
@@ -171,7 +171,7 @@ export class View {
     };
     const owed = [...this.unseen.keys()].find((article) => outside(article));
     const goal = owed ?? (outside(this.last) === 1 ? this.last : undefined);
-    jump.hidden = !goal || !list.clientHeight || list.clientHeight < LOW;
+    jump.hidden = !goal || list.clientHeight + jump.offsetHeight < LOW;
     if (!goal || jump.hidden) return;
     const kind = owed && this.unseen.get(owed);
     const label = kind ? this.look.texts.referrals[kind] : this.look.texts.newest;
