@@ -48,7 +48,8 @@ await build({
   outfile: join(out, 'widget.js'),
   define: {VERSION: JSON.stringify(version)},
 });
-for (const name of ['index.html', 'chat.html', 'page.css', 'icon.svg']) {
+await build({...shared, entryPoints: [join(here, 'src/embed-check.ts')], outfile: join(out, 'embed-check.js')});
+for (const name of ['index.html', 'chat.html', 'embed-check.html', 'page.css', 'icon.svg']) {
   copyFileSync(join(here, 'src/page', name), join(out, name));
 }
 const gzipped = Object.fromEntries(

@@ -46,10 +46,8 @@ function make(tag: string, className: string, attributes: Record<string, string>
   return element;
 }
 
-/** What the widget needs of a browser: Chromium, Firefox and Safari of the last two years have it. */
-const supported = (): boolean =>
-  'adoptedStyleSheets' in Document.prototype && 'replaceSync' in CSSStyleSheet.prototype && typeof HTMLDialogElement === 'function' &&
-  'timeout' in AbortSignal && CSS.supports('container-type: size') && CSS.supports('color', 'light-dark(#000, #fff)');
+/** Whether this is a browser of the last two years: the youngest thing that the chat needs came in 2024. */
+const supported = (): boolean => CSS.supports('color', 'light-dark(#000, #fff)');
 
 class Launcher extends EventTarget {
   private readonly host = make('div', '');
@@ -248,7 +246,7 @@ function trusted(url: string, server: string): string {
   if (!shared.trustedTypes) return url;
   shared[TRUST] ??= shared.trustedTypes.createPolicy('calla', {
     createScriptURL: (one) => {
-      if (new URL(one).origin !== server) throw new TypeError('Calla: another server');
+      if (new URL(one).origin !== server) throw new TypeError(one);
       return one;
     },
   });
@@ -265,7 +263,7 @@ function loadChat(options: Options): Promise<Mount> {
       script.remove();
       const mount = shared[ENTRANCE];
       if (mount) resolve(mount);
-      else reject(new Error('chat.js did not load'));
+      else reject(new Error('chat.js'));
     };
     script.addEventListener('load', done);
     script.addEventListener('error', done);
