@@ -63,7 +63,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def scripted(sites: tuple[Site, Site]) -> Iterator[ScriptedServer]:
     """The channel alone, for what the whole bot cannot easily be brought to do."""
-    with ScriptedServer(sessions_per_hour=5000, address_messages_per_minute=2000) as running:
+    with ScriptedServer(
+        sessions_per_hour=5000, address_messages_per_minute=2000, allowed_origins="http://friend.example"
+    ) as running:
         yield running
 
 

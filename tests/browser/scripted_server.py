@@ -72,6 +72,12 @@ class ScriptedServer:
         assert self._running is not None
         return self._running.channel
 
+    @property
+    def events(self) -> list[Any]:
+        """The stored events of the latest conversation."""
+        assert self._running is not None
+        return next(reversed(self._running.agent.events.values()))  # type: ignore[no-any-return]
+
     def hold(self, text: str) -> Callable[[], None]:
         """Keep the answers to a message back; return what lets them go."""
         self._held[text] = threading.Event()
