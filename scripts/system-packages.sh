@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What the tests need from the system: Chromium for the widget, Redis for Slack's
+# What the tests need from the system: Chromium and Firefox for the widget, Redis for Slack's
 # de-duplication. Installs what is missing where it may; else says what to install.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
+command -v firefox-esr >/dev/null || missing+=(firefox-esr)
 command -v redis-server >/dev/null || missing+=(redis-server)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

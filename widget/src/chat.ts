@@ -285,7 +285,7 @@ class Chat implements MountedChat {
     return {
       texts: this.texts,
       title: this.options.title,
-      lang: this.options.lang,
+      lang: navigator.language.startsWith(this.options.lang) ? navigator.language : this.options.lang,
       actions: {
         ask: (question) => this.say(question),
         rate: (message, value) => this.rate(message, value),

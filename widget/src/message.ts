@@ -18,6 +18,7 @@ export interface Actions {
 export interface Look {
   texts: Texts;
   title: string;
+  /** For dates and times. */
   lang: string;
   actions: Actions;
 }
@@ -102,8 +103,13 @@ export function plain(message: BotMessage, look: Look): string {
   return lines.join('\n');
 }
 
+/** The bot is called as the site calls it, also in its own words. */
+export const named = (message: BotMessage, {title}: Look): BotMessage =>
+  title === 'Calla' ? message : {...message, text: message.text.replace(/\bCalla\b/g, title)};
+
 /** What is read out when a message arrives. */
-export function spoken(message: BotMessage, look: Look): string {
+export function spoken(unnamed: BotMessage, look: Look): string {
+  const message = named(unnamed, look);
   const parts = [`${headingOf(message, look)}: ${message.text}`];
   if (message.evidence?.text) parts.push(message.evidence.text);
   if (message.contacts?.length && message.turn !== 'welcome') parts.push(...message.contacts.map((contact) => put(look.texts.call, {label: contact.label})));

@@ -1,7 +1,7 @@
 /** The conversation on the screen: turns, each a question with what was answered to it. */
 import type {Delivery} from './connection';
 import {button, icon, ICONS, make} from './dom';
-import {botArticle, headingOf, subjectOf, timeOf, type Look} from './message';
+import {botArticle, headingOf, named, subjectOf, timeOf, type Look} from './message';
 import type {BotMessage, Turn} from './protocol';
 import {put} from './texts';
 import {View} from './view';
@@ -180,21 +180,15 @@ export class Thread {
 
   /** Referrals stand before answers, whatever came first. */
   private insert(turn: HTMLElement, message: BotMessage, time?: number): HTMLElement {
-    const named = this.named(message);
-    const article = botArticle(named, this.look, this.unique(subjectOf(named), headingOf(named, this.look)), time);
+    const own = named(message, this.look);
+    const article = botArticle(own, this.look, this.unique(subjectOf(own), headingOf(own, this.look)), time);
     article.dataset.id = message.id;
     const before = message.kind ? turn.querySelector('.answer, .notice, .dots') : turn.querySelector('.dots');
     if (before) before.before(article);
     else turn.append(article);
     this.shown.set(message.id, article);
-    this.messages.set(message.id, named);
+    this.messages.set(message.id, own);
     return article;
-  }
-
-  /** The bot is called as the site calls it, also in its own words. */
-  private named(message: BotMessage): BotMessage {
-    const {title} = this.look;
-    return title === 'Calla' ? message : {...message, text: message.text.replace(/\bCalla\b/g, title)};
   }
 
   /** Messages about the same have different names, so that their buttons have too. */

@@ -23,6 +23,10 @@ export class View {
   /** What stays at its place in view; nothing once the visitor scrolls. */
   private anchor: HTMLElement | undefined;
   private last: HTMLElement | undefined;
+  /** Where the button leads. */
+  private goal: HTMLElement | undefined;
+  /** Where we scrolled to ourselves. */
+  private placed = 0;
   private readonly unseen = new Map<HTMLElement, Kind>();
   private readonly timers = new Map<HTMLElement, number>();
   private readonly observer: IntersectionObserver;
@@ -41,7 +45,7 @@ export class View {
     for (const name of ['wheel', 'touchmove', 'pointerdown']) list.addEventListener(name, () => this.release(), {passive: true});
     list.addEventListener('keydown', (event) => KEYS.includes(event.key) && this.release());
     list.addEventListener('focusin', (event) => (event.target as HTMLElement).matches(':focus-visible') && this.release());
-    list.addEventListener('scroll', () => this.update(), {passive: true});
+    list.addEventListener('scroll', () => this.scrolled(), {passive: true});
     jump.addEventListener('click', () => this.jumpThere());
   }
 
@@ -108,7 +112,14 @@ export class View {
         if (lead + need + 2 * GAP <= list.clientHeight) top = question.offsetTop - GAP;
       }
       list.scrollTop = top;
+      this.placed = list.scrollTop;
     }
+    this.update();
+  }
+
+  /** Whoever else scrolls (a scroll bar, a screen reader, a search in the page) is not fought. */
+  private scrolled(): void {
+    if (Math.abs(this.list.scrollTop - this.placed) > 2) this.release();
     this.update();
   }
 
@@ -170,7 +181,7 @@ export class View {
       return head > view.bottom - 24 ? 1 : head < view.top - 12 ? -1 : 0;
     };
     const owed = [...this.unseen.keys()].find((article) => outside(article));
-    const goal = owed ?? (outside(this.last) === 1 ? this.last : undefined);
+    const goal = (this.goal = owed ?? (outside(this.last) === 1 ? this.nextBelow(view.bottom) : undefined));
     jump.hidden = !goal || list.clientHeight + jump.offsetHeight < LOW;
     if (!goal || jump.hidden) return;
     const kind = owed && this.unseen.get(owed);
@@ -182,13 +193,13 @@ export class View {
     jump.replaceChildren(icon(ICONS.below, 18), label);
   }
 
+  private nextBelow(bottom: number): HTMLElement | undefined {
+    return [...this.list.querySelectorAll<HTMLElement>('.message')].find((message) => message.getBoundingClientRect().top > bottom - 24);
+  }
+
   private jumpThere(): void {
-    const {list} = this;
-    const bottom = list.getBoundingClientRect().bottom;
-    const owed = [...this.unseen.keys()].find((article) => article.isConnected);
-    const next = [...list.querySelectorAll<HTMLElement>('.message')].find((message) => message.getBoundingClientRect().top > bottom - 24);
-    const goal = owed ?? next ?? this.last;
-    if (!goal) return;
+    const {goal} = this;
+    if (!goal?.isConnected) return;
     this.anchor = goal;
     this.place();
     goal.focus({preventScroll: true});
