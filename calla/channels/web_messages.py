@@ -69,7 +69,8 @@ def bot_message(turn: str, message: Mapping[str, Any], said: Iterable[str]) -> P
 
     Returns:
         ``id``, ``turn``, ``name``, ``text`` and, where there are any, ``title``, ``kind``,
-        ``contacts``, ``evidence``, ``sources``, ``reviewed``, ``buttons``, ``rated``.
+        ``contacts``, ``person``, ``evidence``, ``sources``, ``reviewed``, ``buttons``,
+        ``rated``.
     """
     parts = message.get("metadata") or {}
     name = str(message.get("utter_action") or parts.get("utter_action") or "")
@@ -83,6 +84,9 @@ def bot_message(turn: str, message: Mapping[str, Any], said: Iterable[str]) -> P
         payload["kind"] = str(parts.get("kind") or "urgent")
     if parts.get("title"):
         payload["title"] = str(parts["title"])
+    if parts.get("person"):
+        # A person wrote this, not the program: the widget says so, by name.
+        payload["person"] = str(parts["person"])
     contacts = [contact for contact in parts.get("contacts") or () if isinstance(contact, Mapping)]
     if contacts:
         payload["contacts"] = [{key: str(one.get(key, "")) for key in ("label", "kind", "value")} for one in contacts]
