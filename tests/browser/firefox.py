@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import re
 import tempfile
+from pathlib import Path
 from typing import Any, Optional
 
 import aiohttp
@@ -40,9 +41,11 @@ class Firefox:
 
     async def __aenter__(self) -> Self:
         self._profile = tempfile.TemporaryDirectory(prefix="calla-firefox-", ignore_cleanup_errors=True)
-        lines = [f'user_pref("{name}", {str(value).lower() if value != "" else chr(34) * 2});' for name, value in PREFERENCES.items()]
-        with open(f"{self._profile.name}/user.js", "w", encoding="utf-8") as file:
-            file.write("\n".join(lines))
+        lines = [
+            f'user_pref("{name}", {str(value).lower() if value != "" else chr(34) * 2});'
+            for name, value in PREFERENCES.items()
+        ]
+        Path(self._profile.name, "user.js").write_text("\n".join(lines), encoding="utf-8")
         arguments = ["--headless", "--no-remote", "--profile", self._profile.name, "--remote-debugging-port", "0"]
         self._process = await asyncio.create_subprocess_exec(
             FIREFOX, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
@@ -103,7 +106,9 @@ class Firefox:
 
     async def until(self, code: str) -> None:
         """Wait until JavaScript is true."""
-        every_frame = f"new Promise((done) => {{ const look = () => (({code}) ? done(true) : setTimeout(look, 50)); look(); }})"
+        every_frame = (
+            f"new Promise((done) => {{ const look = () => (({code}) ? done(true) : setTimeout(look, 50)); look(); }})"
+        )
         await asyncio.wait_for(self.run(every_frame), PATIENCE)
 
     async def keys(self, text: str) -> None:

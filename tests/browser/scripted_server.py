@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from types import SimpleNamespace
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from rasa.core.channels.channel import UserMessage
 from rasa.shared.core.domain import Domain
@@ -32,15 +32,15 @@ class ScriptedServer:
     """The channel with Calla's own texts, but without understanding.
 
     Attributes:
-        script: names of the responses to a message; others get ``ANSWER``.
+        script: the responses to a message, by name or as rendered; others get ``ANSWER``.
         heard: the messages that came, in order.
     """
 
     def __init__(self, **config: Any) -> None:
-        self.script: dict[str, list[str]] = {}
+        self.script: dict[str, list[Union[str, dict[str, Any]]]] = {}
         self.heard: list[str] = []
         self._config = config
-        self._held: dict[str, threading.Event] = {}
+        self._held: dict[str, asyncio.Event] = {}
         self._running: Optional[SimpleNamespace] = None
         self._ready, self._stop = threading.Event(), asyncio.Event()
         self._loop = asyncio.new_event_loop()
@@ -80,8 +80,8 @@ class ScriptedServer:
 
     def hold(self, text: str) -> Callable[[], None]:
         """Keep the answers to a message back; return what lets them go."""
-        self._held[text] = threading.Event()
-        return self._held[text].set
+        held = self._held[text] = asyncio.Event()
+        return lambda: self._loop.call_soon_threadsafe(held.set) and None
 
     async def _serve(self) -> None:
         domain = Domain.load([str(ROOT / "domain.yml"), str(ROOT / "data")])
@@ -98,14 +98,15 @@ class ScriptedServer:
         async def handle(message: UserMessage) -> None:
             self.heard.append(message.text)
             held = self._held.pop(message.text, None)
-            while held is not None and not held.is_set():
-                await asyncio.sleep(0.01)
+            if held is not None:
+                await held.wait()
             events = agent.events.setdefault(message.sender_id, [])
             events.append(UserUttered(message.text, message_id=message.message_id))
             for name in self.script.get(message.text, [ANSWER]):
-                rendered = agent.nlg.render(name)
-                await message.output_channel.send_response(message.sender_id, {**rendered, "utter_action": name})
-                stored = {"metadata": rendered["metadata"], "utter_action": name}
+                answer = name if isinstance(name, dict) else {**agent.nlg.render(name), "utter_action": name}
+                rendered = {"text": answer["metadata"]["body"], **answer}
+                await message.output_channel.send_response(message.sender_id, dict(rendered))
+                stored = {"metadata": rendered["metadata"], "utter_action": rendered["utter_action"]}
                 events.append(BotUttered(rendered["text"], {"buttons": rendered.get("buttons")}, stored))
 
         return handle

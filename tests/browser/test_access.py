@@ -21,7 +21,9 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 def violations(visitor: Visitor) -> list[str]:
     """Return what axe-core finds on the page, open shadow roots included."""
     # The opening animation has its own opacity.
-    visitor.page.wait_for_function("() => document.getAnimations().every((one) => one.effect.getTiming().iterations > 1)")
+    visitor.page.wait_for_function(
+        "() => document.getAnimations().every((one) => one.effect.getTiming().iterations > 1)"
+    )
     found = Axe().run(visitor.page, options={**RULES, "resultTypes": ["violations"]}).response["violations"]
     return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
 

@@ -119,7 +119,9 @@ def test_older_turns_come_when_they_are_scrolled_to(meet: New, scripted: Scripte
     events = scripted.events
     older: list[Any] = []
     for number in range(45):
-        older.append(UserUttered(f"question number {number}", message_id=f"older-turn-{number}", timestamp=number + 1.0))
+        older.append(
+            UserUttered(f"question number {number}", message_id=f"older-turn-{number}", timestamp=number + 1.0)
+        )
         older.append(BotUttered(f"answer number {number}", {}, {"utter_action": "utter_faq/what_is_mk7"}, number + 1.0))
     events[:0] = older
     visitor.page.reload()

@@ -11,7 +11,10 @@ from visitor import FIRST_LINE_IS_VISIBLE
 
 pytestmark = pytest.mark.asyncio
 ROOT = "document.getElementById('calla-widget').shadowRoot"
-REPORT = "a new group of fine pleomorphic calcifications over fourteen millimetres in the upper outer part of the breast " * 6
+REPORT = (
+    "a new group of fine pleomorphic calcifications over fourteen millimetres in the upper outer part of the breast "
+    * 6
+)
 
 
 async def centre(window: Firefox, selector: str) -> tuple[float, float]:
@@ -41,7 +44,9 @@ async def test_the_core_conversation(scripted: ScriptedServer, size: tuple[int, 
         await window.keys(ENTER)
         await window.until(f"{ROOT}.querySelector('.turn:last-child .answer')")
         await window.until(f"({FIRST_LINE_IS_VISIBLE})({ROOT}.querySelector('.referral-heading'))")
-        classes = f"JSON.stringify([...{ROOT}.querySelectorAll('.turn:last-child .message')].map((m) => m.classList[1]))"
+        classes = (
+            f"JSON.stringify([...{ROOT}.querySelectorAll('.turn:last-child .message')].map((m) => m.classList[1]))"
+        )
         assert json.loads(await window.run(classes)) == ["user", "referral", "answer"]
         heard = f"JSON.stringify([...{ROOT}.querySelectorAll('.assertive p')].map((p) => p.textContent.slice(0, 22)))"
         assert json.loads(await window.run(heard)) == ["Please read this first"]

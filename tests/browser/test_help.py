@@ -46,7 +46,11 @@ def test_the_header_says_whom_to_call_at_any_time(meet: New) -> None:
     visitor = meet().opens()
     visitor.page.get_by_role("button", name="Whom to call").click()
     sheet = visitor.page.get_by_role("region", name="Whom to call")
-    assert [a.get_attribute("href") for a in sheet.get_by_role("link").all()] == ["tel:112", "tel:5550100", "tel:116123"]
+    assert [a.get_attribute("href") for a in sheet.get_by_role("link").all()] == [
+        "tel:112",
+        "tel:5550100",
+        "tel:116123",
+    ]
     expect(sheet.get_by_role("link").first).to_be_focused()
     visitor.page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()

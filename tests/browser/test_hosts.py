@@ -12,6 +12,7 @@ from visitor import Visitor
 New = Callable[..., Visitor]
 Host = Callable[..., Visitor]
 TAG = "<script src='/widget.js' nonce='n0nce' defer></script>"
+TYPES = "require-trusted-types-for 'script'"
 SOCKETS = "connect-src 'self' ws:; style-src 'none'"
 
 
@@ -21,7 +22,7 @@ def host(meet: New, scripted: ScriptedServer) -> Host:
 
     def visit(body: str = TAG, policy: str = "", head: str = "", **options: Any) -> Visitor:
         visitor = meet(**options)
-        page = f"<!doctype html><html lang=en><head><title>Site</title>{head}</head><body><h1>Site</h1>{body}</body></html>"
+        page = f"<!doctype html><html lang=en><head><title>Site</title>{head}</head><body><h1>Site</h1>{body}"
         headers = {"Content-Type": "text/html", **({"Content-Security-Policy": policy} if policy else {})}
         visitor.page.route("**/site.html", lambda route: route.fulfill(body=page, headers=headers))
         visitor.page.goto(f"{scripted.url}/site.html")
@@ -42,8 +43,8 @@ def converses(visitor: Visitor) -> None:
     [
         f"default-src 'none'; script-src 'nonce-n0nce'; {SOCKETS}",
         f"default-src 'none'; script-src 'nonce-n0nce' 'strict-dynamic'; {SOCKETS}",
-        f"default-src 'none'; script-src 'nonce-n0nce'; {SOCKETS}; require-trusted-types-for 'script'; trusted-types calla",
-        f"script-src 'nonce-n0nce' 'strict-dynamic'; {SOCKETS}; require-trusted-types-for 'script'",
+        f"default-src 'none'; script-src 'nonce-n0nce'; {SOCKETS}; {TYPES}; trusted-types calla",
+        f"script-src 'nonce-n0nce' 'strict-dynamic'; {SOCKETS}; {TYPES}",
     ],
 )
 def test_a_strict_policy(host: Host, policy: str) -> None:
@@ -68,8 +69,8 @@ def test_modules(host: Host, body: str) -> None:
 
 def test_a_tag_inside_a_shadow_root(host: Host) -> None:
     visitor = host(
-        "<div id=x></div><script>const s = document.createElement('script'); s.src = '/widget.js'; s.dataset.title = 'Ada';"
-        "document.getElementById('x').attachShadow({mode: 'open'}).append(s)</script>"
+        "<div id=x></div><script>const s = document.createElement('script'); s.src = '/widget.js';"
+        "s.dataset.title = 'Ada'; document.getElementById('x').attachShadow({mode: 'open'}).append(s)</script>"
     )
     expect(visitor.launcher).to_have_text("Ask Ada")
     converses(visitor)
@@ -155,7 +156,9 @@ def test_taken_away_and_put_back_nothing_is_left_over(host: Host, scripted: Scri
         return int(metrics["JSEventListeners"]), int(metrics["Nodes"])
 
     def put_back() -> None:
-        page.evaluate("() => { const s = document.createElement('script'); s.src = '/widget.js'; document.body.append(s); }")
+        page.evaluate(
+            "() => { const s = document.createElement('script'); s.src = '/widget.js'; document.body.append(s); }"
+        )
 
     before = (0, 0)
     for time in range(5):

@@ -209,7 +209,9 @@ def test_a_referral_stands_before_an_answer_that_was_faster(meet: New, scripted:
     visitor = meet().opens()
     visitor.types("both")
     visitor.comes_to_see(HEADING)
-    kinds = [message.get_attribute("class") or "" for message in visitor.page.locator(".turn:last-child .message").all()]
+    kinds = [
+        message.get_attribute("class") or "" for message in visitor.page.locator(".turn:last-child .message").all()
+    ]
     assert ["referral" in kind for kind in kinds] == [False, True, False]
 
 

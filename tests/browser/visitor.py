@@ -19,7 +19,9 @@ FIRST_LINE_IS_VISIBLE = """element => {
   range.selectNodeContents(element.querySelector('span') || element);
   const line = range.getClientRects()[0];
   if (!line || line.width < 4 || line.height < 4) return false;
-  const points = [0.05, 0.5, 0.95].flatMap((x) => [0.1, 0.5, 0.9].map((y) => [line.left + line.width * x, line.top + line.height * y]));
+  const across = [0.05, 0.5, 0.95].map((part) => line.left + line.width * part);
+  const down = [0.1, 0.5, 0.9].map((part) => line.top + line.height * part);
+  const points = across.flatMap((x) => down.map((y) => [x, y]));
   return points.every(([x, y]) => {
     if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) return false;
     const at = element.getRootNode().elementFromPoint(x, y);

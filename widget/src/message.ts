@@ -231,9 +231,8 @@ export function botArticle(message: BotMessage, look: Look, subject: string, tim
   const article = make('article', {class: `message ${style}`, 'aria-labelledby': id, tabindex: '-1'});
   const parts: (HTMLElement | undefined)[] = [];
   if (message.kind) {
-    const heading = make('h3', {class: 'referral-heading', id}, icon(REFERRAL_ICONS[message.kind], 22), make('span', {}, headingOf(message, look)));
-    heading.append(make('span', {class: 'hidden'}, `: ${subject}`));
-    parts.push(heading);
+    const words = make('span', {}, headingOf(message, look), make('span', {class: 'hidden'}, `: ${subject}`));
+    parts.push(make('h3', {class: 'referral-heading', id}, icon(REFERRAL_ICONS[message.kind], 22), words));
   } else {
     parts.push(make('h3', {class: message.person ? 'person-heading' : 'hidden', id}, `${headingOf(message, look)}: ${subject}`));
   }
