@@ -38,14 +38,14 @@ class Firefox:
         self._size = size
         self._numbers = itertools.count(1)
         self._context = ""
-
-    async def __aenter__(self) -> Self:
         self._profile = tempfile.TemporaryDirectory(prefix="calla-firefox-", ignore_cleanup_errors=True)
         lines = [
             f'user_pref("{name}", {str(value).lower() if value != "" else chr(34) * 2});'
             for name, value in PREFERENCES.items()
         ]
         Path(self._profile.name, "user.js").write_text("\n".join(lines), encoding="utf-8")
+
+    async def __aenter__(self) -> Self:
         arguments = ["--headless", "--no-remote", "--profile", self._profile.name, "--remote-debugging-port", "0"]
         self._process = await asyncio.create_subprocess_exec(
             FIREFOX, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE

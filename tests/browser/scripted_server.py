@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Callable, Optional, Union
 
@@ -26,6 +27,12 @@ CONTACTS = {
     "CALLA_BREAST_CLINIC_CONTACT": "Northside Breast Clinic on 555 0100",
     "CALLA_CRISIS_LINE": "116 123",
 }
+
+
+@lru_cache(maxsize=1)
+def texts() -> Domain:
+    """Return Calla's own texts."""
+    return Domain.load([str(ROOT / "domain.yml"), str(ROOT / "data")])
 
 
 class ScriptedServer:
@@ -84,7 +91,7 @@ class ScriptedServer:
         return lambda: self._loop.call_soon_threadsafe(held.set) and None
 
     async def _serve(self) -> None:
-        domain = Domain.load([str(ROOT / "domain.yml"), str(ROOT / "data")])
+        domain = texts()
         nlg = CallaNaturalLanguageGenerator(domain=domain)
         async with channel_alone(**self._config) as running:
             running.agent.domain, running.agent.nlg = domain, nlg
