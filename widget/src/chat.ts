@@ -153,7 +153,8 @@ class Chat implements MountedChat {
     this.arrived(message.turn);
     if (!this.thread.bot(message)) return;
     this.announcer.say(spoken(message, this.look), message.kind ? 'referral' : 'message');
-    if (message.name === ERASED) this.onlyKeep(message);
+    // With buttons it only asks whether to erase.
+    if (ERASED.includes(message.name) && !message.buttons?.length) this.onlyKeep(message);
     this.count();
   }
 

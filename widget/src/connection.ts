@@ -342,6 +342,7 @@ export class Connection {
 
   private refused(message: Pending, reply: Reply): void {
     if (this.inFlight === message.id) this.inFlight = undefined;
+    reply.messages?.forEach((referral) => this.listener.bot(referral));
     if (reply.error === 'unauthorized') {
       void this.start();
     } else if (reply.retry_after !== undefined) {

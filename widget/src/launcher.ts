@@ -89,7 +89,7 @@ class Launcher extends EventTarget {
 
   /** Close the chat; the button is there again. */
   close(): void {
-    if (this.options.page) return;
+    if (this.options.page || !this.button.hidden) return;
     this.chat?.close();
     this.closed();
   }

@@ -42,6 +42,7 @@ export interface Reply {
   token?: string;
   history?: Turn[];
   running?: string[];
+  /** Answers; with a refusal, the referrals that are owed all the same. */
   messages?: BotMessage[];
 }
 
@@ -59,7 +60,7 @@ export const REASONS = ['not_my_question', 'too_little', 'hard_to_read', 'seems_
 export type Reason = (typeof REASONS)[number];
 export type Rating = 'up' | 'down' | 'none' | Reason;
 
-/** The response that tells that a conversation has been erased. */
-export const ERASED = 'utter_chat/delete_my_data';
+/** Responses that tell that a conversation has been erased, or will be. */
+export const ERASED = ['utter_erased', 'utter_erasure_noted', 'utter_chat/delete_my_data'];
 /** Turns that the server sends at once; older ones are asked for. */
 export const HISTORY_TURNS = 20;

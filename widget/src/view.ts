@@ -162,7 +162,10 @@ export class View {
       this.timers.delete(article);
       if (!isIntersecting) continue;
       const seen = (): void => {
-        if (document.visibilityState !== 'visible') return;
+        if (document.visibilityState !== 'visible') {
+          this.timers.set(article, window.setTimeout(seen, SEEN));
+          return;
+        }
         this.unseen.delete(article);
         this.observer.unobserve(target);
         this.update();
