@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need from the system: Chromium and Firefox for the widget, Redis for Slack's
+# What the tests need from the system: Chromium for the widget, Redis for Slack's
 # de-duplication. Installs what is missing where it may; else says what to install.
 set -euo pipefail
 missing=()

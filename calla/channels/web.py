@@ -25,7 +25,7 @@ from socketio.exceptions import ConnectionRefusedError
 from calla.agent import ERASE_RESPONSE, ERROR_RESPONSE, LOCK_WAIT
 from calla.channels import web_static
 from calla.channels.web_limits import Limits
-from calla.channels.web_messages import RATINGS, Payload, bot_message, history, notice, said_again, welcome
+from calla.channels.web_messages import RATINGS, Payload, before_turn, bot_message, history, notice, said_again, welcome
 from calla.channels.web_sessions import Session, Sessions
 from calla.channels.web_turns import Conversation, Conversations, Turn
 from calla.settings import Settings
@@ -219,7 +219,7 @@ class WebInput(InputChannel):
         """Return the turns in the tracker store (before one, if named); none if it fails: answering goes on."""
         try:
             tracker = await self._agent.tracker_store.retrieve_full_tracker(sender)
-            return history(tracker.events, before) if tracker is not None else []
+            return history(before_turn(tracker.events, before)) if tracker is not None else []
         except Exception as error:
             logger.error("Reading a conversation failed: %s", type(error).__name__)
             return []

@@ -115,12 +115,11 @@ def said_again(name: str, messages: Iterable[Payload]) -> bool:
     }
 
 
-def history(events: Iterable[Event], before: object = None) -> list[Payload]:
+def history(events: Iterable[Event]) -> list[Payload]:
     """Return the last turns of a conversation.
 
     Args:
         events: events of the tracker, oldest first.
-        before: id of a turn; then the turns before that one.
 
     Returns:
         ``{"id", "text", "time", "messages"}`` for each message of the visitor: its id, its
@@ -129,8 +128,6 @@ def history(events: Iterable[Event], before: object = None) -> list[Payload]:
     turns: list[Payload] = []
     for event in events:
         if isinstance(event, UserUttered) and event.text is not None and event.message_id:
-            if before is not None and str(event.message_id) == before:
-                break
             turns.append(
                 {"id": str(event.message_id), "text": event.text, "time": round(event.timestamp or 0), "messages": []}
             )
@@ -148,6 +145,16 @@ def history(events: Iterable[Event], before: object = None) -> list[Payload]:
             if not said_again(payload["name"], turn["messages"]):
                 turn["messages"].append(payload)
     return turns[-HISTORY_TURNS:]
+
+
+def before_turn(events: Iterable[Event], turn: object) -> list[Event]:
+    """Return the events before a turn of the visitor; all, if there is no such turn."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, UserUttered) and event.message_id and str(event.message_id) == turn:
+            break
+        kept.append(event)
+    return kept
 
 
 def welcome(agent: Any) -> Optional[Payload]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rasa.shared.core.events import BotUttered, UserUttered
 
-from calla.channels.web_messages import HISTORY_TURNS, RATINGS, bot_message, history
+from calla.channels.web_messages import HISTORY_TURNS, RATINGS, before_turn, bot_message, history
 
 FINDING = "utter_referral/suspicious_finding"
 
@@ -39,7 +39,7 @@ def test_history_tells_when_a_message_was_written() -> None:
 
 def test_history_comes_in_pieces_without_gap_or_overlap() -> None:
     events, seen, before = turns(50), [], None
-    while piece := history(events, before):
+    while piece := history(before_turn(events, before)):
         assert len(piece) <= HISTORY_TURNS
         seen[:0] = [turn["id"] for turn in piece]
         before = piece[0]["id"]
