@@ -128,6 +128,8 @@ def resumed(visitor: Visitor) -> None:
     """A conversation goes on after a reload."""
     answered(visitor)
     visitor.page.reload()
+    if visitor.page.viewport_size["width"] <= 480:
+        visitor.launcher.click()
     visitor.page.locator(".divider").wait_for()
 
 

@@ -170,6 +170,7 @@ def test_taken_away_and_put_back_nothing_is_left_over(host: Host, scripted: Scri
         page.wait_for_function("() => !window.Calla")
         if time == 1:
             before = listeners()
+        page.evaluate("sessionStorage.removeItem('calla:open')")
         put_back()
         visitor.launcher.wait_for()
     after = listeners()

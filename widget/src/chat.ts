@@ -287,6 +287,7 @@ class Chat implements MountedChat {
       texts: this.texts,
       title: this.options.title,
       lang: navigator.language.startsWith(this.options.lang) ? navigator.language : this.options.lang,
+      heading: this.options.page ? 'h2' : 'h3',
       actions: {
         ask: (question) => this.say(question),
         rate: (message, value) => this.rate(message, value),

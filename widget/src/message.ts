@@ -20,6 +20,8 @@ export interface Look {
   title: string;
   /** For dates and times. */
   lang: string;
+  /** Level of a message's heading: the one below the title's. */
+  heading: 'h2' | 'h3';
   actions: Actions;
 }
 
@@ -232,9 +234,9 @@ export function botArticle(message: BotMessage, look: Look, subject: string, tim
   const parts: (HTMLElement | undefined)[] = [];
   if (message.kind) {
     const words = make('span', {}, headingOf(message, look), make('span', {class: 'hidden'}, `: ${subject}`));
-    parts.push(make('h3', {class: 'referral-heading', id}, icon(REFERRAL_ICONS[message.kind], 22), words));
+    parts.push(make(look.heading, {class: 'referral-heading', id}, icon(REFERRAL_ICONS[message.kind], 22), words));
   } else {
-    parts.push(make('h3', {class: message.person ? 'person-heading' : 'hidden', id}, `${headingOf(message, look)}: ${subject}`));
+    parts.push(make(look.heading, {class: message.person ? 'person-heading' : 'hidden', id}, `${headingOf(message, look)}: ${subject}`));
   }
   // The welcome brings whom to call for the header, not for itself.
   const contacts = message.turn === 'welcome' ? [] : contactButtons(message.contacts ?? [], look.texts);

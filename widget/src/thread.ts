@@ -203,7 +203,7 @@ export class Thread {
     const {texts, lang} = this.look;
     const heading = `calla-said-${id}`;
     const said = make('div', {class: 'said', dir: 'auto'}, text);
-    const article = make('article', {class: 'message user', 'aria-labelledby': heading, tabindex: '-1'}, make('h3', {class: 'hidden', id: heading}, texts.you), said);
+    const article = make('article', {class: 'message user', 'aria-labelledby': heading, tabindex: '-1'}, make(this.look.heading, {class: 'hidden', id: heading}, texts.you), said);
     if (text.length > LONG || text.split('\n').length > LINES) {
       said.classList.add('folded');
       const fold = button({class: 'fold', 'aria-expanded': 'false'}, () => {
