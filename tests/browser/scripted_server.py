@@ -96,7 +96,6 @@ class ScriptedServer:
         async with channel_alone(**self._config) as running:
             running.agent.domain, running.agent.nlg = domain, nlg
             running.agent.handle_message = self._handler(running.agent)
-            running.channel._on_new_message = running.agent.handle_message
             self._running = running
             self._ready.set()
             await self._stop.wait()
