@@ -17,6 +17,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from calla.catalogue import REFERRAL, REFERRAL_PREFIX, SOMETHING_ELSE_RESPONSE, Catalogue, Topic
+from calla.contacts import contact_links
 from calla.plan import PLAN
 from calla.settings import settings
 
@@ -91,7 +92,8 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         Returns:
             ``text`` (plain, with label and sources), ``buttons`` (if any), and
             ``metadata`` with the parts: ``body``, ``evidence`` (``{"label", "text"}``),
-            ``sources``, ``kind`` (referrals); ``None`` for an unknown response.
+            ``sources``, ``contacts`` (those it names, ready to be called), ``title``,
+            ``kind`` (referrals); ``None`` for an unknown response.
         """
         variations = self.responses.get(name)
         if not variations:
@@ -112,6 +114,11 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
             lines.append(f"{self._text(SOURCES_RESPONSE)} {listed}")
         if name.startswith(REFERRAL_PREFIX):
             metadata["kind"] = self.kind_of(name)
+        elif self._title(name):
+            metadata["title"] = self._title(name)
+        contacts = contact_links(_PLACEHOLDER.findall(variations[0].get("text", "")), settings().contacts)
+        if contacts:
+            metadata["contacts"] = contacts
         message: dict[str, Any] = {"text": "\n".join(line for line in lines if line), "metadata": metadata}
         buttons = self._buttons(name, topic, candidates or [])
         if buttons:
