@@ -285,8 +285,8 @@ _SUBJECT = frozenset(
 _HOLDS_SUBJECT = frozenset(
     "if that do does did can could should would will shall may might must am is are was were has have had when "
     "where what which who why how than as because and but so to for of in on at with by from about like under "
-    "over behind near inside say says said think thinks know knows tell told hope hoped feel felt see since while before after until "
-    "whether the a an my your his her our their all or nor not i we you they he she it".split()
+    "over behind near inside say says said think thinks know knows tell told hope hoped feel felt see since while "
+    "before after until whether the a an my your his her our their all or nor not i we you they he she it".split()
 )
 _QUESTION_WORD = frozenset("what whats what's wats which how hows how's why when where who whos".split())
 _BEGINS_QUESTION = _QUESTION_WORD | frozenset("can could should does do is are will would".split())

@@ -6,7 +6,7 @@ from typing import Any
 
 from rasa.shared.core.events import BotUttered, UserUttered
 
-from calla.channels.web_messages import HISTORY_TURNS, RATINGS, before_turn, bot_message, history
+from calla.channels.web.messages import HISTORY_TURNS, RATINGS, before_turn, bot_message, history
 
 FINDING = "utter_referral/suspicious_finding"
 
