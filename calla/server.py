@@ -28,7 +28,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from calla.agent import DeadlineEndpoint, GuardedAgent
-from calla.channels.slack import SlackInput
+from calla.channels.slack.channel import SlackInput
 from calla.channels.web import WebInput
 from calla.model import ModelMissingError, latest_model
 from calla.records import Records

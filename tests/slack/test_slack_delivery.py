@@ -16,9 +16,9 @@ import pytest
 from fake_slack import FakeSlack
 from slack_world import CallaServer, Workspace
 
-from calla.channels.slack_delivery import MAX_KEYS, SLOTS, Lanes, SeenInMemory, SeenInRedis, Turn, seen_store
-from calla.channels.slack_identity import Place, Question
-from calla.channels.slack_inbox import GIVE_UP, REMEMBER, Inbox
+from calla.channels.slack.lanes import MAX_KEYS, SLOTS, Lanes, SeenInMemory, SeenInRedis, Turn, seen_store
+from calla.channels.slack.identity import Place, Question
+from calla.channels.slack.inbox import GIVE_UP, REMEMBER, Inbox
 from tests.running import free_port
 
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from fake_slack import Call, check_blocks, check_mrkdwn
 
-from calla.channels import slack_home
-from calla.channels.slack_format import MAX_BUTTON, MAX_HEADER, escaped, link, mrkdwn, pieces, plain, render
+from calla.channels.slack import home as slack_home
+from calla.channels.slack.format import MAX_BUTTON, MAX_HEADER, escaped, link, mrkdwn, pieces, plain, render
 from calla.settings import ROOT
 
 RESPONSES = yaml.safe_load((ROOT / "data" / "conversation" / "slack.yml").read_text(encoding="utf-8"))["responses"]
@@ -175,7 +175,7 @@ def test_the_short_texts_fit() -> None:
 
 
 def test_every_text_that_is_used_exists_and_the_other_way_round() -> None:
-    code = "\n".join(f.read_text(encoding="utf-8") for f in (ROOT / "calla" / "channels").glob("slack*.py"))
+    code = "\n".join(f.read_text(encoding="utf-8") for f in (ROOT / "calla" / "channels" / "slack").glob("*.py"))
     code = code.replace("utter_slack/mark_{", " ")
     used = set(re.findall(r"utter_slack/\w+", code)) - {"utter_slack/mark_"}
     marks = {f"utter_slack/mark_{kind}" for kind in ("emergency", "crisis", "urgent", "planned", "prescriber")}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from calla.channels.slack_incoming import decoded, read_message, words_of
+from calla.channels.slack.incoming import decoded, read_message, words_of
 from calla.text import MAX_SCREENED
 
 

@@ -13,10 +13,10 @@ import yaml
 from fake_slack import APP_TOKEN, BOT_TOKEN, METHODS, SIGNING_SECRET, FakeSlack
 from slack_world import CallaServer, Workspace, sign
 
-from calla.channels import slack
+from calla.channels.slack import channel as slack
 from calla.settings import ROOT, Settings
 
-CHANNEL_FILES = sorted((ROOT / "calla" / "channels").glob("slack*.py"))
+CHANNEL_FILES = sorted((ROOT / "calla" / "channels" / "slack").glob("*.py"))
 GUIDE = (ROOT / "docs" / "slack.md").read_text(encoding="utf-8")
 # The scope that each method of the Web API needs; None: any token.
 METHOD_SCOPES = {

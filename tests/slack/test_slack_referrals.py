@@ -12,7 +12,7 @@ import requests
 from fake_slack import FakeSlack
 from slack_world import CallaServer, Workspace
 
-from calla.channels.slack_identity import Place, conversation_id
+from calla.channels.slack.identity import Place, conversation_id
 from calla.settings import ROOT
 
 SETS = ("referral_messages", "attack_1", "attack_2", "benign_messages")

@@ -12,7 +12,7 @@ from typing import Any, AsyncContextManager, AsyncIterator, Awaitable, Callable,
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from calla.channels.slack_identity import Question
+from calla.channels.slack.identity import Question
 
 logger = logging.getLogger(__name__)
 

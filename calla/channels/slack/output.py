@@ -19,9 +19,9 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from calla.channels.slack_format import MAX_BLOCKS, Post, escaped, is_referral, link, name_of, plain, render
-from calla.channels.slack_identity import IM, PRIVATE, SHARED, Place, Question
-from calla.channels.slack_words import SlackWords
+from calla.channels.slack.format import MAX_BLOCKS, Post, escaped, is_referral, link, name_of, plain, render
+from calla.channels.slack.identity import IM, PRIVATE, SHARED, Place, Question
+from calla.channels.slack.words import SlackWords
 
 logger = logging.getLogger(__name__)
 

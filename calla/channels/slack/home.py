@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from calla.channels.slack_format import MAX_HEADER, Post, buttons, escaped, mrkdwn, pieces
-from calla.channels.slack_words import SlackWords
+from calla.channels.slack.format import MAX_HEADER, Post, buttons, escaped, mrkdwn, pieces
+from calla.channels.slack.words import SlackWords
 
 # Most prompts that Slack shows above an empty conversation.
 MAX_PROMPTS = 4

@@ -16,7 +16,7 @@ from typing import Container, Optional
 
 import sqlalchemy as sa
 
-from calla.channels.slack_identity import Question
+from calla.channels.slack.identity import Question
 from calla.database import Database
 
 _METADATA = sa.MetaData()

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Optional
 
-from calla.channels.slack_identity import IM, SHARED, Place
+from calla.channels.slack.identity import IM, SHARED, Place
 from calla.text import MAX_SCREENED
 
 # Kinds of message that a person writes. All other subtypes (edits, joins, topic

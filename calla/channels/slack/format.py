@@ -31,7 +31,7 @@ _BREAKS = ("\n\n", "\n", ". ", " ")
 
 
 class Words(Protocol):
-    """Where short texts come from (``calla.channels.slack_words``)."""
+    """Where short texts come from (``calla.channels.slack.words``)."""
 
     def text(self, name: str, **values: str) -> str:
         """Return the text of a named response."""

@@ -5,7 +5,7 @@ dials out to Slack (Socket Mode, no public address); with ``SLACK_SIGNING_SECRET
 takes signed requests at ``/webhooks/slack/webhook`` (HTTP mode).
 
 An event is written down and acknowledged at once; it is understood and answered
-afterwards, in order per conversation (``calla.channels.slack_delivery``).
+afterwards, in order per conversation (``calla.channels.slack.lanes``).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from calla.agent import GuardedAgent
-from calla.channels import slack_home
-from calla.channels.slack_delivery import ALIVE_EVERY, Lanes, Seen, Turn, seen_store
-from calla.channels.slack_format import ASK, HELPFUL, NOT_HELPFUL, SHOW, Post, escaped, plain, render
-from calla.channels.slack_identity import IM, PRIVATE, SHARED, Place, Question, conversation_id
-from calla.channels.slack_inbox import Inbox
-from calla.channels.slack_incoming import Spoken, decoded, read_message, words_of
-from calla.channels.slack_output import (
+from calla.channels.slack import home as slack_home
+from calla.channels.slack.lanes import ALIVE_EVERY, Lanes, Seen, Turn, seen_store
+from calla.channels.slack.format import ASK, HELPFUL, NOT_HELPFUL, SHOW, Post, escaped, plain, render
+from calla.channels.slack.identity import IM, PRIVATE, SHARED, Place, Question, conversation_id
+from calla.channels.slack.inbox import Inbox
+from calla.channels.slack.incoming import Spoken, decoded, read_message, words_of
+from calla.channels.slack.output import (
     CALL_DEADLINE,
     ERASE_RESPONSE,
     DeliveryError,
@@ -47,7 +47,7 @@ from calla.channels.slack_output import (
     reason,
     retry_handlers,
 )
-from calla.channels.slack_words import SlackWords
+from calla.channels.slack.words import SlackWords
 from calla.database import DatabaseHangsError
 from calla.settings import Settings
 from calla.text import MAX_SCREENED

@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 from calla.agent import GuardedAgent
 from calla.answers import CallaNaturalLanguageGenerator
 from calla.catalogue import SOMETHING_ELSE_RESPONSE, Catalogue, fold
-from calla.channels.slack_format import is_answer
+from calla.channels.slack.format import is_answer
 
 QUESTIONS = "utter_slack/typical_questions"
 
