@@ -4,46 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from calla.channels.slack.format import MAX_HEADER, Post, buttons, escaped, mrkdwn, pieces
+from slack_sdk.models.blocks import Block, DividerBlock
+
+from calla.channels.slack.blocks import Post, buttons, header, named, section
+from calla.channels.slack.text import escaped, mrkdwn, pieces
 from calla.channels.slack.words import SlackWords
 
 # Most prompts that Slack shows above an empty conversation.
 MAX_PROMPTS = 4
 
 
-def _texts(words: SlackWords, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [
-        {"type": "section", "text": {"type": "mrkdwn", "text": piece, "verbatim": True}}
-        for name in names
-        for piece in pieces(mrkdwn(words.text(name)))
-    ]
+def _texts(words: SlackWords, *names: str) -> list[Block]:
+    return [section(piece) for name in names for piece in pieces(mrkdwn(words.text(name)))]
 
 
-def home_view(words: SlackWords) -> dict[str, Any]:
-    """Return the view of the Home tab: welcome, what Calla is not, typical questions."""
-    title = words.text("utter_slack/home_title")[:MAX_HEADER]
-    blocks = [
-        {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": True}},
-        *_texts(words, ("utter_slack/home_welcome", "utter_slack/home_limits")),
-        {"type": "divider"},
-        *_texts(words, ("utter_slack/typical_questions",)),
+def home_view(words: SlackWords, *, care: bool) -> dict[str, Any]:
+    """Return the view of the Home tab: welcome, what Calla is not, who can read along, typical questions.
+
+    Args:
+        words: the texts.
+        care: whether a care team can be told of somebody who wants a person.
+    """
+    blocks: list[Block] = [
+        header(words.text("utter_slack/home_title")),
+        *_texts(words, "utter_slack/home_welcome", "utter_slack/home_limits"),
+        DividerBlock(),
+        *_texts(words, "utter_slack/typical_questions"),
         *buttons(words.typical_questions(), words),
-        {"type": "divider"},
-        *_texts(words, ("utter_slack/home_help",)),
+        DividerBlock(),
+        *_texts(words, "utter_slack/home_help", "utter_slack/home_privacy"),
     ]
-    return {"type": "home", "blocks": blocks}
+    if care:
+        blocks.extend(_texts(words, "utter_slack/home_care"))
+    return {"type": "home", "blocks": [block.to_dict() for block in blocks]}
 
 
 def welcome(words: SlackWords) -> Post:
-    """Return the first message in a direct conversation."""
+    """Return the first message in a direct conversation, and the answer to a bare mention."""
     name = "utter_slack/welcome"
-    blocks = [
-        *_texts(words, (name, "utter_slack/typical_questions")),
-        *buttons(words.typical_questions()[:MAX_PROMPTS], words),
-    ]
-    for number, block in enumerate(blocks):
-        block.setdefault("block_id", f"{name}|{number}")
-    return Post(escaped(words.text(name)), blocks, name)
+    titles = words.typical_questions()[:MAX_PROMPTS]
+    blocks = [*_texts(words, name, "utter_slack/typical_questions"), *buttons(titles, words)]
+    spoken = [words.text(name), words.text("utter_slack/typical_questions"), *(f"- {title}" for title in titles)]
+    return Post(escaped("\n".join(spoken)), named([block.to_dict() for block in blocks], name), name)
 
 
 def prompts(words: SlackWords) -> list[dict[str, str]]:
