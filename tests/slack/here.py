@@ -121,6 +121,7 @@ class Here(Workspace):
             **settings,
         }
         self.settings = Settings.construct(**{**Settings().dict(), **_parsed(values)})
+        self.armed = False
         self.app: SlackApp
 
     def __enter__(self) -> Self:
@@ -153,6 +154,11 @@ class Here(Workspace):
         """Run something in the loop of the channel."""
         return asyncio.run_coroutine_threadsafe(job, self.loop).result(30)
 
+    @staticmethod
+    async def forever() -> None:
+        """Stand still."""
+        await asyncio.Event().wait()
+
     def stop(self) -> None:
         """Stop in order."""
         if self._thread.is_alive():
@@ -166,8 +172,10 @@ class Here(Workspace):
             for task in asyncio.all_tasks():
                 if task is not asyncio.current_task():
                     task.cancel()
-            self.app._ledger.engine.dispose()
+            await asyncio.sleep(0)
             await self.app._session.close()
+            ledger = self.app._ledger
+            await self.loop.run_in_executor(ledger._database._pool, ledger.engine.dispose)
 
         self.run(abandon())
         self._end()
@@ -203,20 +211,19 @@ class Here(Workspace):
         """Wait until nothing is being answered or sent, except what waits after a failure."""
 
         async def quiet() -> None:
-            while self.app.lanes._tasks or self._busy() or self._sending():
-                await asyncio.sleep(0.005)
+            while busy := self._busy():
+                await asyncio.wait(busy, timeout=0.02)
 
         self.run(asyncio.wait_for(quiet(), 20))
 
-    def _busy(self) -> bool:
-        return any(job.get_name() != "slack: connecting" for job in self.app._jobs)
-
-    def _sending(self) -> bool:
-        return any(not lane.waiting for lane in self.app.outbox._lanes.values())
+    def _busy(self) -> set[Any]:
+        beside = {job for job in self.app._jobs if job.get_name() != "slack: connecting"}
+        sending = self.app.outbox._tasks if any(not lane.waiting for lane in self.app.outbox._lanes.values()) else set()
+        return {*self.app.lanes._tasks, *beside, *sending}
 
     def health(self) -> dict[str, Any]:
         """What /health shows of the channel."""
-        return dict(self.run(self.app.health()))
+        return self.app.health()
 
     def rows(self, query: str) -> list[Any]:
         """Read the database."""

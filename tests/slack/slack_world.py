@@ -154,14 +154,20 @@ class Workspace:
             the response, and the address for private answers.
         """
         block, button = next((b, e) for b, e in call.buttons() if e["text"]["text"] == label)
-        return self.act(user, call, block, {**button, "value": button["value"] if value is None else value}, channel, mpim)
+        return self.act(
+            user, call, block, {**button, "value": button["value"] if value is None else value}, channel, mpim
+        )
 
     def thumb(
         self, user: str, call: Call, which: str, *, channel: str, value: Optional[str] = None
     ) -> tuple[requests.Response, str]:
         """Press a thumb: ``positive_button`` or ``negative_button``."""
         block, thumbs = call.thumbs()
-        pressed = {"type": "feedback_buttons", "action_id": thumbs["action_id"], "value": value or thumbs[which]["value"]}
+        pressed = {
+            "type": "feedback_buttons",
+            "action_id": thumbs["action_id"],
+            "value": value or thumbs[which]["value"],
+        }
         return self.act(user, call, block, pressed, channel)
 
     def act(

@@ -13,7 +13,7 @@ import yaml
 from fake_slack import APP_TOKEN, BOT_TOKEN, METHODS, SIGNING_SECRET, FakeSlack
 from slack_world import CallaServer, Workspace, sign
 
-from calla.channels.slack import channel as slack
+from calla.channels.slack import intake as slack
 from calla.settings import ROOT, Settings
 
 CHANNEL_FILES = sorted((ROOT / "calla" / "channels" / "slack").glob("*.py"))

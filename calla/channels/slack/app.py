@@ -41,6 +41,7 @@ from calla.channels.slack.seen import ALIVE_EVERY, seen_store
 from calla.channels.slack.sending import CALL_DEADLINE, Sender
 from calla.channels.slack.words import SlackWords
 from calla.settings import Settings
+from calla.status import STATUS
 
 logger = logging.getLogger(__name__)
 
@@ -164,6 +165,8 @@ class SlackApp:
 
     def start(self) -> None:
         """Take up what a restart left, and reach for Slack without holding up the server."""
+        # The facts that /health shows.
+        getattr(STATUS, "facts", {})["slack"] = self.health
         self._beside("connecting", self.connection.keep(self.bolt))
 
     def _well(self) -> None:
@@ -212,9 +215,9 @@ class SlackApp:
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
 
-    async def health(self) -> dict[str, Any]:
+    def health(self) -> dict[str, Any]:
         """Return what ``/health`` shows of the channel."""
-        return {**self.connection.state.as_dict(), **await self._letters.counts()}
+        return {**self.connection.state.as_dict(), **self.outbox.counts()}
 
     # ------------------------------------------------------------- between the parts
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, Optional
+from typing import Optional
 
 from rasa.core.channels.channel import InputChannel
 from sanic import Blueprint, Sanic, response
@@ -71,10 +71,6 @@ class SlackInput(InputChannel):
                 return await self._receive(request)
 
         return blueprint
-
-    async def health(self) -> dict[str, Any]:
-        """Return what ``/health`` shows of the channel."""
-        return await self._running.health() if self._running is not None else {}
 
     async def _receive(self, request: Request) -> HTTPResponse:
         """Check and pass on one request of Slack's; the signature itself is Bolt's to check."""

@@ -305,22 +305,12 @@ class Letters:
         query = LETTERS.delete().where(LETTERS.c.team == team if team else LETTERS.c.id.in_(list(ids)))  # type: ignore[call-overload]
         await self._ledger.note(lambda: self._engine.execute(query))
 
-    async def counts(self) -> dict[str, int]:
-        """Return how many letters wait, how many of them are referrals, and how many referrals were lost."""
-        waiting = LETTERS.c.letter.isnot(None)
-        columns = (
-            sa.func.coalesce(sa.func.sum(sa.case((waiting, 1), else_=0)), 0).label("waiting"),
-            sa.func.coalesce(sa.func.sum(sa.case((waiting & LETTERS.c.referral, 1), else_=0)), 0).label("referrals"),
-            sa.func.coalesce(sa.func.sum(sa.case((LETTERS.c.lost & LETTERS.c.referral, 1), else_=0)), 0).label("lost"),
-        )
+    async def lost_referrals(self) -> int:
+        """Return how many referrals could not be delivered."""
+        query = sa.select((sa.func.count(),)).select_from(LETTERS).where(LETTERS.c.lost & LETTERS.c.referral)
 
-        def look() -> dict[str, int]:
+        def look() -> int:
             with self._engine.begin() as connection:
-                row = connection.execute(sa.select(columns)).fetchone()
-            return {
-                "messages_waiting": int(row.waiting),
-                "referrals_waiting": int(row.referrals),
-                "referrals_lost": int(row.lost),
-            }
+                return int(connection.execute(query).scalar() or 0)
 
-        return await self._ledger.ask(look, {})
+        return await self._ledger.ask(look, 0)

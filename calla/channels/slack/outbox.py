@@ -32,6 +32,7 @@ class Lane:
     Attributes:
         letters: those that wait.
         news: set when a letter comes, or Slack is well again.
+        current: the letter whose turn it is.
         failures: attempts in a row that failed.
         waiting: whether it pauses after a failure.
     """
@@ -39,6 +40,7 @@ class Lane:
     def __init__(self) -> None:
         self.referrals: deque[Letter] = deque()
         self.others: deque[Letter] = deque()
+        self.current: Optional[Letter] = None
         self.news = asyncio.Event()
         self.failures = 0
         self.waiting = False
@@ -54,7 +56,13 @@ class Lane:
     def next(self) -> Optional[Letter]:
         """Return the letter whose turn it is, and take it out."""
         queue = self.referrals or self.others
-        return queue.popleft() if queue else None
+        self.current = queue.popleft() if queue else None
+        return self.current
+
+    def waiting_letters(self) -> list[Letter]:
+        """Return all letters that have not arrived."""
+        current = [self.current] if self.current is not None else []
+        return list({letter.id: letter for letter in (*current, *self.referrals, *self.others)}.values())
 
 
 class Outbox:
@@ -64,6 +72,9 @@ class Outbox:
         letters: keeps them.
         sender: hands them to Slack.
         refused: told when Slack refuses the token.
+
+    Attributes:
+        lost_referrals: referrals that could not be delivered, also before a restart.
     """
 
     def __init__(self, letters: Letters, sender: Sender, refused: Callable[[str], None]) -> None:
@@ -73,6 +84,16 @@ class Outbox:
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self.lost_referrals = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return how many messages wait, how many of them are referrals, and how many referrals were lost."""
+        waiting = [letter for lane in self._lanes.values() for letter in lane.waiting_letters()]
+        return {
+            "messages_waiting": len(waiting),
+            "referrals_waiting": sum(letter.referral for letter in waiting),
+            "referrals_lost": self.lost_referrals,
+        }
 
     async def put(self, letter: Letter) -> bool:
         """Write a letter down and queue it; ``False`` if the same part is there already."""
@@ -83,6 +104,7 @@ class Outbox:
 
     async def take_over(self, alive: Container[str] = ()) -> int:
         """Queue the letters of processes that are gone; returns how many."""
+        self.lost_referrals = max(self.lost_referrals, await self._letters.lost_referrals())
         letters = await self._letters.take_over(alive)
         for letter in letters:
             self._queue(letter)
@@ -210,6 +232,7 @@ class Outbox:
 
     async def _lost(self, letter: Letter, why: str) -> None:
         logger.error("Slack did not take %s: %s", letter.name, why)
+        self.lost_referrals += letter.referral
         await self._letters.lost(letter)
         if letter.otherwise is not None:
             self._queue(letter.otherwise)
