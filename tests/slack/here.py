@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 import urllib.parse
 from pathlib import Path
 from typing import Any, Callable
@@ -56,6 +57,7 @@ class AgreedAgent:
         heard: messages, oldest first.
         erased: conversations that were forgotten.
         votes: what was recorded of thumbs.
+        says: further answers, by message.
         fails: whether handling a message raises.
     """
 
@@ -65,6 +67,7 @@ class AgreedAgent:
         self.heard: list[UserMessage] = []
         self.erased: list[str] = []
         self.votes: list[dict[str, Any]] = []
+        self.says: dict[str, list[str]] = {}
         self.fails = False
         self.conversations = None
         self.records = self
@@ -76,7 +79,7 @@ class AgreedAgent:
             raise RuntimeError
         text = message.text or ""
         names = [f"utter_referral/{finding.topic}" for finding in load_screen().find(text)][:1]
-        names += AGREED.get(text, [] if names else [_titles().get(text, ANSWER)])
+        names += {**AGREED, **self.says}.get(text, [] if names else [_titles().get(text, ANSWER)])
         for name in names:
             rendered = self.nlg.render(name) or {"text": name, "metadata": {"body": name}}
             await message.output_channel.send_response(message.sender_id, {**rendered, "utter_action": name})
@@ -147,7 +150,7 @@ class Here(Workspace):
 
     def ready(self) -> Self:
         """Wait until Slack has told who Calla is."""
-        self.fake.wait(lambda: self.app.connection.known)
+        self.until(lambda: self.app.connection.known)
         return self
 
     def run(self, job: Any) -> Any:
@@ -224,6 +227,14 @@ class Here(Workspace):
     def health(self) -> dict[str, Any]:
         """What /health shows of the channel."""
         return self.app.health()
+
+    def until(self, ready: Callable[[], Any], seconds: float = 30.0) -> Any:
+        """Wait until something in the channel is so; what it knows of itself tells nobody when it changes."""
+        end = time.monotonic() + seconds
+        while not (found := ready()):
+            assert time.monotonic() < end, "The channel waited in vain."
+            time.sleep(0.01)
+        return found
 
     def rows(self, query: str) -> list[Any]:
         """Read the database."""

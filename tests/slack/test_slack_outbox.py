@@ -68,7 +68,7 @@ def test_a_referral_goes_before_what_waits(here: Here, own_slack: FakeSlack) -> 
     own_slack.wait(lambda: [call for call in own_slack.calls if call.error == "hang"])
     here.deliver(here.message(user, channel, OTHER_QUESTION))
     here.deliver(here.message(user, channel, LUMP))
-    own_slack.wait(lambda: here.health()["referrals_waiting"] == 1 or None)
+    here.until(lambda: here.health()["messages_waiting"] == 3)
     held.set()
     said = names(own_slack.wait_posts(channel, 3))
     assert said[0].startswith("utter_referral/") and said[1:] == [ANSWER, OTHER]
@@ -144,11 +144,11 @@ def test_a_revoked_token_holds_everything_back_until_it_is_repaired(here: Here, 
     here.ready()
     own_slack.revoked = "token_revoked"
     here.deliver(here.message(user, channel, LUMP))
-    own_slack.wait(lambda: here.health()["token"] == "token_revoked" or None)
+    here.until(lambda: here.health()["token"] == "token_revoked")
     assert here.health()["referrals_waiting"] == 1
     own_slack.revoked = ""
     assert names(own_slack.wait_posts(channel))[0].startswith("utter_referral/")
-    own_slack.wait(lambda: here.health()["token"] == "ok" or None)
+    here.until(lambda: here.health()["token"] == "ok")
     here.settled()
     assert here.health()["referrals_waiting"] == 0
 
@@ -198,7 +198,7 @@ def test_a_referral_that_can_reach_nobody_is_counted_and_said_so(here: Here, own
     assert here.health()["referrals_lost"] == 1
     here.stop()
     here.start().ready()
-    own_slack.wait(lambda: here.health()["referrals_lost"] == 1 or None)
+    here.until(lambda: here.health()["referrals_lost"] == 1)
 
 
 def test_after_a_day_a_message_is_given_up_and_counted(
@@ -210,8 +210,7 @@ def test_after_a_day_a_message_is_given_up_and_counted(
     own_slack.wait(lambda: [call for call in own_slack.calls if call.error == "status"])
     now = time.time()
     monkeypatch.setattr("calla.channels.slack.outbox.time.time", lambda: now + outbox.GIVE_UP + 1)
-    own_slack.wait(lambda: here.health()["referrals_lost"] == 1 or None)
-    assert here.health()["messages_waiting"] == 0
+    here.until(lambda: here.health()["referrals_lost"] == 1 and here.health()["messages_waiting"] == 0)
 
 
 def test_codes_are_understood() -> None:
@@ -279,11 +278,11 @@ def test_killed_between_two_steps_everything_is_said_once(
     here.start().ready()
     expected = 2 if text == "both" else 1
     own_slack.wait_posts(channel, expected)
+    here.until(lambda: here.rows("SELECT 1 FROM slack_letters WHERE letter IS NOT NULL") == [])
+    here.until(lambda: here.rows("SELECT 1 FROM slack_questions WHERE question IS NOT NULL") == [])
     here.settled()
     said = names(own_slack.posts(channel))
     assert len(said) == len(set(said)) == expected
-    assert here.rows("SELECT 1 FROM slack_letters WHERE letter IS NOT NULL") == []
-    assert here.rows("SELECT 1 FROM slack_questions WHERE question IS NOT NULL") == []
 
 
 def test_the_note_that_points_to_a_message_survives_a_kill(
