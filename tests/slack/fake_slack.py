@@ -75,6 +75,7 @@ class Call:
         error: Slack's error code; ``None`` if the request was accepted.
         time: ``time.monotonic()`` of its arrival.
         ts: timestamp given to an accepted message.
+        shown: timestamp under which a person sees it, if it is no message that stays.
     """
 
     method: str
@@ -82,6 +83,7 @@ class Call:
     error: Optional[str] = None
     time: float = field(default_factory=time.monotonic)
     ts: str = ""
+    shown: str = ""
 
     @property
     def names(self) -> list[str]:

@@ -175,7 +175,8 @@ class Workspace:
     ) -> tuple[requests.Response, str]:
         """Use an interactive element of a message that Calla posted."""
         url = self.fake.response_url()
-        ts = call.ts or self.fake.now()
+        call.shown = call.ts or call.shown or self.fake.now()
+        ts = call.shown
         container = {"type": "message", "message_ts": ts, "channel_id": channel, "is_ephemeral": call.ts == ""}
         thread = call.args.get("thread_ts")
         if thread:

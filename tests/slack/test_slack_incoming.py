@@ -10,7 +10,6 @@ import pytest
 from calla.channels.slack.incoming import Team, decoded, read_message, words_of
 from calla.text import MAX_SCREENED
 
-
 TEAM = Team("T", None, frozenset({"UBOT"}))
 
 

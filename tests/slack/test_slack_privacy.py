@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -65,9 +66,7 @@ def test_a_referral_lasts_and_is_for_the_person_alone(here: Here, own_slack: Fak
     # A message that stays, not one that Slack may drop and does not keep.
     assert direct.args["channel"] == user and direct.names[0].startswith("utter_referral/")
     assert direct.args["blocks"][0]["type"] == "header"
-    (note,) = own_slack.wait(
-        lambda: [call for call in own_slack.posts(url or room) if call.names == PRIVATELY]
-    )
+    (note,) = own_slack.wait(lambda: [call for call in own_slack.posts(url or room) if call.names == PRIVATELY])
     assert note.private and note.time >= direct.time
     here.settled()
     others = [call for call in own_slack.posts(room) if not call.private]
@@ -79,9 +78,7 @@ def test_what_follows_a_referral_is_private_too_and_can_be_shown(here: Here, own
     here.agent.says[FINDING] = [ANSWER]
     first = here.mention(user, room, FINDING)
     here.deliver(first)
-    referral, answer = own_slack.wait(
-        lambda: len(found := own_slack.posts(user, "chat.postMessage")) == 2 and found
-    )
+    referral, answer = own_slack.wait(lambda: len(found := own_slack.posts(user, "chat.postMessage")) == 2 and found)
     assert referral.names[0].startswith("utter_referral/") and answer.names == [ANSWER]
     here.settled()
     assert [call.names for call in own_slack.posts(room)] == [PRIVATELY]
@@ -177,10 +174,12 @@ def test_everything_of_the_person_is_erased_and_what_stays_is_said(here: Here, o
 def test_a_wish_to_erase_survives_a_kill(here: Here, own_slack: FakeSlack) -> None:
     user, channel, room = with_history(here, own_slack)
     question = asked_to_erase(here, own_slack, user, channel)
-    own_slack.trouble("chat.delete", "slow", 30)
+    held = threading.Event()
+    own_slack.trouble("chat.delete", "hang", held)
     here.press(user, question, "Erase everything", channel=channel)
     here.until(lambda: here.agent.erased)
     here.kill()
+    held.set()
     here.agent.erased.clear()
     here.start().ready()
     own_slack.wait(lambda: [c for c in own_slack.posts(channel) if c.names == ["utter_slack/erased"]])
@@ -215,7 +214,9 @@ def test_a_deleted_message_is_forgotten_but_not_its_referral(here: Here, own_sla
         }
     )
     here.until(lambda: here.health()["messages_waiting"] == 0)
-    assert [c.names for c in own_slack.posts(channel)] == ([["utter_referral/red_flag_symptom"]] if waiting == LUMP else [])
+    assert [c.names for c in own_slack.posts(channel)] == (
+        [["utter_referral/red_flag_symptom"]] if waiting == LUMP else []
+    )
     assert here.rows("SELECT 1 FROM slack_questions WHERE question IS NOT NULL") == []
 
 
@@ -254,16 +255,15 @@ def test_revoked_tokens_are_noticed_at_once(here: Here, own_slack: FakeSlack) ->
         ({"team_id": "T9OTHER", "is_stranger": True}, "guests", False),
         ({"team_id": "T9OTHER"}, "T9OTHER", True),
         ({"team_id": "T9OTHER"}, "everybody", True),
-        ({"is_restricted": True}, "the person", True),
+        ({"is_restricted": True}, "U9GUEST", True),
     ],
 )
 def test_guests_and_strangers_are_welcome_if_the_operator_says_so(
     own_slack: FakeSlack, tmp_path: Any, facts: dict[str, Any], allowed: str, welcome: bool
 ) -> None:
-    with Here(own_slack, tmp_path) as here:
-        user, channel = here.dm()
-        own_slack.users[user] = facts
-        here.app._answering._audience._allowed = frozenset({user if allowed == "the person" else allowed})
+    user, channel = "U9GUEST", "D9GUEST"
+    own_slack.users[user] = facts
+    with Here(own_slack, tmp_path, slack_allowed_outsiders=f"W1SOMEBODY {allowed}") as here:
         here.deliver(here.message(user, channel, QUESTION))
         expected = [ANSWER] if welcome else ["utter_slack/outsider"]
         assert wait_names(own_slack, channel) == expected
@@ -301,7 +301,9 @@ def test_in_a_grid_a_person_is_one_in_all_workspaces(here: Here, own_slack: Fake
 
 def test_the_home_tab_says_who_can_read_along(here: Here, own_slack: FakeSlack) -> None:
     user, channel = here.dm()
-    here.deliver({"type": "app_home_opened", "user": user, "channel": channel, "tab": "home", "event_ts": own_slack.now()})
+    here.deliver(
+        {"type": "app_home_opened", "user": user, "channel": channel, "tab": "home", "event_ts": own_slack.now()}
+    )
     view = own_slack.wait(lambda: [c for c in own_slack.calls if c.method == "views.publish"])[0].args["view"]
     words = Call("", {"blocks": view["blocks"]}).words
     for said in ("owners of this workspace", "Whoever runs me can read", "care team", "delete my data"):

@@ -138,7 +138,8 @@ class SlackApp:
         log = logging.getLogger("calla.channels.slack.bolt")
         log.setLevel(logging.CRITICAL)
         bolt = AsyncApp(
-            name="calla",
+            # Not "calla": Bolt sets the level of the logger of that name.
+            name="calla-in-slack",
             # Without a token of its own: who Calla is has been asked once, at start.
             client=AsyncWebClient(base_url=self._config.slack_api_url),
             signing_secret=secret.get_secret_value() if secret else "",
