@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_a_limit_of_one_message_a_second_is_kept(here: Here, own_slack: FakeSlac
     for text in (QUESTION, OTHER_QUESTION, LUMP):
         here.deliver(here.message(user, channel, text))
     posts = own_slack.wait_posts(channel, 3)
-    assert all(later.time - earlier.time >= 0.3 for earlier, later in zip(posts, posts[1:]))
+    assert all(later.time - earlier.time >= 0.3 for earlier, later in itertools.pairwise(posts))
     assert sorted(names(posts))[:2] == [ANSWER, OTHER]
 
 

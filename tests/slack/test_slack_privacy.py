@@ -147,7 +147,7 @@ def test_it_asks_before_it_erases(here: Here, own_slack: FakeSlack) -> None:
 
 @pytest.mark.parametrize("way", ["button", "words"])
 def test_everything_of_the_person_is_erased_and_what_stays_is_said(here: Here, own_slack: FakeSlack, way: str) -> None:
-    other, elsewhere, _ = with_history(here, own_slack)
+    _, elsewhere, _ = with_history(here, own_slack)
     user, channel, room = with_history(here, own_slack)
     mine = {message.sender_id for message in here.agent.heard[-3:]}
     stays = own_slack.posts(room)[0].ts

@@ -187,13 +187,13 @@ def test_a_commands_referral_needs_no_line_in_the_channel(workspace: Workspace, 
     assert fake.posts(channel) == []
 
 
-def test_an_answer_that_its_address_does_not_take_comes_directly(workspace: Workspace, fake: FakeSlack) -> None:
+def test_an_answer_that_its_address_does_not_take_comes_another_way(workspace: Workspace, fake: FakeSlack) -> None:
     user, channel = workspace.person(), workspace.channel()
     url = fake.response_url()
     fake.use_up(url)
     workspace.command(user, channel, QUESTION, url=url)
     (post,) = fake.wait_posts(user)
-    assert post.names == [ANSWER] and post.args["channel"] == user
+    assert post.names == [ANSWER] and post.private
     assert fake.posts(url) == []
 
 
