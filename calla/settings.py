@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     slack_app_token: Optional[SecretStr] = Field(None, env="SLACK_APP_TOKEN")
     slack_signing_secret: Optional[SecretStr] = Field(None, env="SLACK_SIGNING_SECRET")
     slack_care_channel: Optional[str] = Field(None, env="SLACK_CARE_CHANNEL")
+    slack_allowed_outsiders: str = Field("", env="SLACK_ALLOWED_OUTSIDERS")
     slack_api_url: str = Field("https://slack.com/api/", env="SLACK_API_URL")
 
     class Config:

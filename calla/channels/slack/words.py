@@ -7,9 +7,10 @@ from typing import Any, Callable, Optional
 from calla.agent import GuardedAgent
 from calla.answers import CallaNaturalLanguageGenerator
 from calla.catalogue import SOMETHING_ELSE_RESPONSE, Catalogue, fold
-from calla.channels.slack_format import is_answer
+from calla.channels.slack.blocks import is_answer
 
 QUESTIONS = "utter_slack/typical_questions"
+STOPPED = "utter_slack/stopped"
 
 
 class MissingTextError(LookupError):
@@ -75,6 +76,12 @@ class SlackWords:
         variations: list[dict[str, Any]] = self._nlg.responses.get(QUESTIONS) or [{}]
         listed = (variations[0].get("metadata") or {}).get("topics") or []
         return [self._catalogue.topics[t].title for t in listed if t in self._catalogue.topics]
+
+    def means_stop(self, text: str) -> bool:
+        """Say whether a message only tells Calla to be silent."""
+        variations: list[dict[str, Any]] = self._nlg.responses.get(STOPPED) or [{}]
+        said = (variations[0].get("metadata") or {}).get("said") or []
+        return fold(text) in {fold(one) for one in said}
 
     def first_title(self, name: str) -> Optional[str]:
         """Title of a named response, if it has one."""

@@ -1,18 +1,15 @@
-"""Exactly once and in order: what has been seen, and one lane per conversation."""
+"""What has been seen already, in this process or in Redis; and which processes are alive."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, AsyncContextManager, AsyncIterator, Awaitable, Callable, Iterator, Optional, Protocol
+from collections import OrderedDict
+from typing import Any, Awaitable, Callable, Optional, Protocol
 
 import redis.asyncio
 from redis.exceptions import RedisError
-
-from calla.channels.slack_identity import Question
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +24,6 @@ REDIS_DEADLINE = 0.5
 REDIS_PAUSE = 5.0
 # Seconds after which a process that gives no sign counts as gone, and between two signs.
 ALIVE_FOR, ALIVE_EVERY = 30, 10
-# Messages in the making at the same time; the others wait in their lanes.
-SLOTS = 4
-# Understanding blocks the event loop for some milliseconds. Before each message the
-# loop gets time to take in what has arrived and to acknowledge it: until nothing new has
-# come for QUIET seconds, at most PATIENCE seconds (Slack waits three).
-QUIET = 0.005
-PATIENCE = 0.5
 _PREFIX = "calla:slack:"
 
 
@@ -145,83 +135,3 @@ class SeenInRedis:
 def seen_store(redis_url: Optional[str]) -> Seen:
     """Return Redis where it is configured, else this process's memory."""
     return SeenInRedis(redis_url) if redis_url else SeenInMemory()
-
-
-Turn = Callable[[], AsyncContextManager[None]]
-
-
-class Lanes:
-    """Answers questions one after another per conversation, conversations side by side.
-
-    Args:
-        answer: understands and answers one question; gets the number of messages that
-            were out before a restart (``None`` for a new question), and the turn to
-            take while it understands.
-    """
-
-    def __init__(self, answer: Callable[[Question, Optional[int], Turn], Awaitable[None]]) -> None:
-        self._answer = answer
-        self._lanes: dict[str, deque[tuple[Question, Optional[int]]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(SLOTS)
-        self._next = asyncio.Lock()
-        self._arrivals = 0
-        self._taking_in = 0
-
-    def put(self, question: Question, sent: Optional[int] = None) -> None:
-        """Queue a question behind the others of its conversation."""
-        lane = self._lanes.get(question.conversation)
-        if lane is not None:
-            lane.append((question, sent))
-            return
-        lane = self._lanes[question.conversation] = deque([(question, sent)])
-        task = asyncio.get_running_loop().create_task(self._run(question.conversation, lane))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def arrived(self) -> None:
-        """Tell that something came in, read or not."""
-        self._arrivals += 1
-
-    @contextmanager
-    def intake(self) -> Iterator[None]:
-        """Hold while something is taken in and acknowledged: understanding gives it the way."""
-        self._arrivals += 1
-        self._taking_in += 1
-        try:
-            yield
-        finally:
-            self._taking_in -= 1
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a slot, then until what has arrived is taken in."""
-        async with self._slots:
-            async with self._next:
-                until = time.monotonic() + PATIENCE
-                known = -1
-                while (self._taking_in or known != self._arrivals) and time.monotonic() < until:
-                    known = self._arrivals
-                    await asyncio.sleep(QUIET)
-            yield
-
-    async def _run(self, conversation: str, lane: deque[tuple[Question, Optional[int]]]) -> None:
-        try:
-            while lane:
-                question, sent = lane.popleft()
-                try:
-                    await self._answer(question, sent, self.turn)
-                except Exception as error:
-                    # The text stays out of the log: only what kind of failure it was.
-                    logger.error("Answering in Slack failed: %s", type(error).__name__)
-        finally:
-            del self._lanes[conversation]
-
-    async def drain(self, seconds: float) -> None:
-        """Wait until everything is answered, at most so long; then stop."""
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=seconds)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
