@@ -40,6 +40,7 @@ class Nothing(metaclass=_AnyAttribute):
         pass
 
     def __call__(self, *arguments: Any, **_: Any) -> Any:
+        """Give back what is decorated."""
         return arguments[0] if arguments and callable(arguments[0]) else self
 
     def __getattr__(self, name: str) -> Any:
@@ -68,15 +69,17 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[types.ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
+        """Find an empty module for what is left out (see parent class)."""
         if name.partition(".")[0] not in LEFT_OUT:
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        """Make it."""
         return _EmptyModule(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        pass
+        """Put nothing into it."""
 
 
 def leave_out_tensorflow() -> None:

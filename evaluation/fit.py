@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from functools import partial
 from itertools import pairwise
-from typing import Any, Iterable, Optional
+from multiprocessing import get_context
+from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar
 
 import numpy as np
 
@@ -23,11 +27,13 @@ from calla.catalogue import FAQ, REFERRAL
 from calla.safety.screen import load_screen
 from calla.settings import ROOT
 from calla.understanding import asked, follow_up, urgency
-from calla.understanding.judgement import FEATURES, Judging, gate_features
+from calla.understanding.judgement import FEATURES, Judgement, Judging, gate_features
 from calla.understanding.weights import FILE, Weights, load_weights
 from evaluation.composites import beside, dangers, harmless
 from evaluation.planner import Planner
 
+T = TypeVar("T")
+R = TypeVar("R")
 DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
 # Share of in-scope messages that may be declined (the bar is 3 %).
 DECLINED = 0.02
@@ -60,6 +66,19 @@ THRESHOLDS = {
 def lines_of(name: str) -> list[dict[str, Any]]:
     """Read a development set."""
     return [json.loads(line) for line in (DEVELOPMENT / f"{name}.jsonl").read_text().splitlines()]
+
+
+_FITTING: list[Fitting] = []
+
+
+def _in_pieces(function: Callable[[Fitting, T], R], items: Sequence[T]) -> list[R]:
+    """Apply a function to items on all cores; it sees what is fitted so far."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as pool:
+        return list(pool.map(partial(_apply, function), items, chunksize=32))
+
+
+def _apply(function: Callable[[Fitting, T], R], item: T) -> R:
+    return function(_FITTING[0], item)
 
 
 class Fitting:
@@ -211,20 +230,15 @@ def questions(fitting: Fitting) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
-    messages: list[tuple[str, list[str], Any, list[asked.Candidate]]] = []
-    rows: list[np.ndarray] = []
-    own: list[bool] = []
-    of: list[int] = []
-    for name in ("multi", "questions", "out_of_scope"):
-        for line in lines_of(name):
-            reading, wanted = fitting.reading(line["text"]), line.get("topics") or [line["topic"]]
-            judging = fitting.judging()
-            judging.learn(reading.units)
-            found = asked.candidates_of(reading, judging, fitting.catalogue)
-            rows.extend(candidate.evidence for candidate in found)
-            own.extend(candidate.judgement.label.rpartition("/")[2] in wanted for candidate in found)
-            of.extend([len(messages)] * len(found))
-            messages.append((name, wanted, judging.one(reading.text), found))
+    lines = [(name, line) for name in ("multi", "questions", "out_of_scope") for line in lines_of(name)]
+    judged = _in_pieces(_candidates, [line["text"] for _, line in lines])
+    messages = [
+        (name, line.get("topics") or [line["topic"]], whole, found)
+        for (name, line), (whole, found) in zip(lines, judged, strict=True)
+    ]
+    rows = [candidate.evidence for *_, found in messages for candidate in found]
+    own = [c.judgement.label.rpartition("/")[2] in wanted for _, wanted, _, found in messages for c in found]
+    of = [n for n, (*_, found) in enumerate(messages) for _ in found]
     x, y, groups = np.array(rows), np.array(own), np.array(of)
     model = LogisticRegression(fit_intercept=False, max_iter=3000)
     fitting.keep("question", asked.EVIDENCE, model.fit(x, y).coef_[0])
@@ -233,6 +247,18 @@ def questions(fitting: Fitting) -> None:
     for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
         shares = _answered(messages, groups, probability, threshold)
         print(f"{threshold:13.2f}" + "".join(f"{share:18.3f}" for share in shares))
+
+
+def _candidates(fitting: Fitting, text: str) -> tuple[Judgement, list[asked.Candidate]]:
+    reading, judging = fitting.reading(text), fitting.judging()
+    judging.learn(reading.units)
+    return judging.one(reading.text), asked.candidates_of(reading, judging, fitting.catalogue)
+
+
+def _danger(fitting: Fitting, text: str) -> np.ndarray:
+    reading, judging = fitting.reading(text), fitting.judging()
+    judging.learn(reading.units)
+    return urgency.evidence(reading.text, reading.units, load_screen().find(text), judging)
 
 
 def _answered(messages: list[Any], groups: np.ndarray, probability: np.ndarray, threshold: float) -> list[float]:
@@ -258,7 +284,7 @@ def detector(fitting: Fitting) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
-    screen, rng = load_screen(), random.Random(SEED)
+    rng = random.Random(SEED)
     owing, fine = dangers(), harmless(fitting.catalogue)
     sets = [
         *(("alone", text, True) for text in owing),
@@ -266,11 +292,7 @@ def detector(fitting: Fitting) -> None:
         *(("harmless", text, False) for text in fine),
         *(("harmless beside", text, False) for text in beside(fine, fine, rng)),
     ]
-    rows = []
-    for _, text, _ in sets:
-        reading, judging = fitting.reading(text), fitting.judging()
-        judging.learn(reading.units)
-        rows.append(urgency.evidence(reading.text, reading.units, screen.find(text), judging))
+    rows = _in_pieces(_danger, [text for _, text, _ in sets])
     x, y = np.array(rows), np.array([owes for *_, owes in sets])
     kind = np.array([name for name, *_ in sets])
     groups = np.array([zlib.crc32(text[:24].encode()) % 1000 for _, text, _ in sets])
@@ -299,6 +321,7 @@ def main() -> int:
     parser.add_argument("steps", nargs="*", choices=[[], *steps], help="which numbers (default: all)")
     chosen = parser.parse_args().steps or list(steps)
     fitting = Fitting(Planner())
+    _FITTING.append(fitting)
     for name in chosen:
         steps[name](fitting)
     fitting.write({"tests/nlu/dev", "tests/safety"})
