@@ -102,6 +102,13 @@ _NAME_NOTHING = frozenset(
 )
 
 
+# Words of questions that name no thing.
+_ASK_ONLY = frozenset(
+    "what when where which that this these those they them their there does have with from about would could should "
+    "will many much often long more most some than then else only also just same good".split()
+)
+
+
 class Catalogue:
     """All topics and details, with the look-ups that understanding and answering need.
 
@@ -116,6 +123,7 @@ class Catalogue:
         self.details: dict[str, Topic] = {}
         self.referrals: dict[str, Topic] = {}
         self.responses = frozenset(responses)
+        self._texts = {name: v[0].get("text", "").casefold() for name, v in responses.items()}
         # What "yes" means after a response that asks something: id of a topic.
         self.yes_means = {
             name: str(v[0]["metadata"]["yes_means"])
@@ -155,6 +163,12 @@ class Catalogue:
     def of_topic(self, topic_id: str) -> list[Topic]:
         """Return the details of a topic, in the order of its file."""
         return list(self._of_topic.get(topic_id, ()))
+
+    def speaks_of(self, response: str, text: str) -> bool:
+        """Say whether a response's text holds a word of a message that names a thing (four letters or more)."""
+        said = set(re.findall(r"[\w'-]+", self._texts.get(response, "")))
+        words = set(re.findall(r"[\w'-]{4,}", text.casefold())) - _NAME_NOTHING - _ASK_ONLY
+        return not words.isdisjoint(said)
 
     def related_to(self, topic: Topic) -> list[str]:
         """Ids to offer after an answer, the likeliest first.

@@ -29,6 +29,12 @@ def dangers(names: Sequence[str] = OWED) -> list[str]:
     return [line["text"] for name in names for line in _read(f"tests/safety/{name}.jsonl")]
 
 
+def strangers(*, owing: bool) -> list[str]:
+    """Return the single messages of strangers that owe a referral, or none."""
+    lines = [line for file in sorted(SAFETY.glob("strangers_*.jsonl")) for line in _read(str(file.relative_to(ROOT)))]
+    return [line["text"] for line in lines if "text" in line and (line["kind"] != "none") == owing]
+
+
 def harmless(catalogue: Catalogue, names: Sequence[str] = BENIGN) -> list[str]:
     """Return hand-written messages that owe none, by their words or by their topic."""
     owing = {t.topic_id for t in (*catalogue.topics.values(), *catalogue.details.values()) if t.referral == "always"}

@@ -29,7 +29,7 @@ from calla.settings import ROOT
 from calla.understanding import asked, follow_up, urgency
 from calla.understanding.judgement import FEATURES, Judgement, Judging, gate_features
 from calla.understanding.weights import FILE, Weights, load_weights
-from evaluation.composites import beside, dangers, harmless
+from evaluation.composites import beside, dangers, harmless, strangers
 from evaluation.planner import Planner
 
 T = TypeVar("T")
@@ -37,9 +37,13 @@ R = TypeVar("R")
 DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
 # Share of in-scope messages that may be declined (the bar is 3 %).
 DECLINED = 0.02
+# How much a message of strangers counts beside one of our own sets.
+STRANGERS_COUNT = 5.0
 # Penalty of the conditional logits, and the seed of what is put together by chance.
 PENALTY = 3e-3
 SEED = 7
+# Folder of what is looked at once and never fitted on.
+UNSEEN = "untouched"
 THRESHOLDS = {
     # Certainty from which a topic is answered without asking back; the same beside a referral,
     # which should not stand alone.
@@ -53,19 +57,22 @@ THRESHOLDS = {
     # Probability of a detail from which it is answered instead of its topic's overview.
     "detail_from": 0.45,
     # Probability from which a referral is owed.
-    "referral_from": 0.3,
+    "referral_from": 0.2,
     # Log-odds from which a clause names a referral of its own beside the worst.
     "clause_from": 1.0,
+    # Probability from which the model alone owes no more than an appointment.
+    "planned_from": 0.5,
     # Share of an emergency or crisis among the referrals from which the model alone gives its
     # text, and probability of being outside the field from which it never does.
-    "acute_from": 0.5,
+    "acute_from": 0.6,
     "outside_from": 0.8,
 }
 
 
 def lines_of(name: str) -> list[dict[str, Any]]:
-    """Read a development set."""
-    return [json.loads(line) for line in (DEVELOPMENT / f"{name}.jsonl").read_text().splitlines()]
+    """Read a development set: our own, and those of strangers that have been looked at."""
+    files = sorted(DEVELOPMENT.parent.glob(f"*/{name}.jsonl"))
+    return [json.loads(line) for file in files if file.parent.name != UNSEEN for line in file.read_text().splitlines()]
 
 
 _FITTING: list[Fitting] = []
@@ -258,7 +265,7 @@ def _candidates(fitting: Fitting, text: str) -> tuple[Judgement, list[asked.Cand
 def _danger(fitting: Fitting, text: str) -> np.ndarray:
     reading, judging = fitting.reading(text), fitting.judging()
     judging.learn(reading.units)
-    return urgency.evidence(reading.text, reading.units, load_screen().find(text), judging)
+    return urgency.evidence(reading, reading.units, load_screen().find(text), judging)
 
 
 def _answered(messages: list[Any], groups: np.ndarray, probability: np.ndarray, threshold: float) -> list[float]:
@@ -291,15 +298,21 @@ def detector(fitting: Fitting) -> None:
         *(("beside", text, True) for text in beside(owing, fine, rng)),
         *(("harmless", text, False) for text in fine),
         *(("harmless beside", text, False) for text in beside(fine, fine, rng)),
+        *(("strangers", text, True) for text in strangers(owing=True)),
+        *(("harmless strangers", text, False) for text in strangers(owing=False)),
     ]
     rows = _in_pieces(_danger, [text for _, text, _ in sets])
     x, y = np.array(rows), np.array([owes for *_, owes in sets])
     kind = np.array([name for name, *_ in sets])
     groups = np.array([zlib.crc32(text[:24].encode()) % 1000 for _, text, _ in sets])
+    # Strangers are few and count for more: they are what is to come.
+    weight = np.where(np.char.endswith(kind, "strangers"), STRANGERS_COUNT, 1.0)
     model = LogisticRegression(fit_intercept=False, max_iter=2000, C=10)
-    fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y).coef_[0])
-    p = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
-    names = ("alone", "beside", "harmless", "harmless beside")
+    fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y, sample_weight=weight).coef_[0])
+    p = cross_val_predict(
+        model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba", fit_params={"sample_weight": weight}
+    )[:, 1]
+    names = ("alone", "beside", "strangers", "harmless", "harmless beside", "harmless strangers")
     print(f"{'referral_from':14s}" + "".join(f"{name:>18s}" for name in names) + "   referred")
     for threshold in (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
         cells = [f"{np.mean(p[kind == n] >= threshold):.3f}" for n in names]

@@ -35,7 +35,9 @@ KINDS: Mapping[str, str] = {
     "suspicious_finding": "urgent",
     "interpret_my_results": "urgent",
     "refuse_or_delay_care": "planned",
+    "probably_benign": "planned",
     "appointment": "planned",
+    "word": "planned",
     "stop_medication": "prescriber",
     "medicines": "prescriber",
 }

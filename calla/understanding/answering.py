@@ -87,8 +87,9 @@ def plan_answer(
     sure = [j for j in judged if j.outcome == "answer" or (owes and j.certainty >= answer_from)]
     topics = [topic for j in sure if (topic := resolved(j, judging, catalogue)) and topic.group != REFERRAL]
     if topics:
-        if len(topics) == 1 and topics[0].id == memory.topic and memory.topic_age == 1 and _leans(reading, catalogue):
-            # The same again is no answer: what else there is on it is offered.
+        again = len(topics) == 1 and topics[0].id == memory.topic and memory.topic_age == 1
+        if again and _leans(reading, catalogue) and not catalogue.speaks_of(topics[0].response, reading.text):
+            # The same again is no answer, unless the words asked about stand in it.
             return _more(catalogue, memory)
         if len(topics) == 1 and (said := about_the_conversation(topics[0], catalogue, memory)):
             return said

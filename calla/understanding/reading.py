@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Optional
 
@@ -43,6 +43,9 @@ class Reading:
         payload: name of a typed ``/intent`` payload, else empty.
         truncated: whether the message was longer than what is understood.
         pictures: whether it is nothing but emoji.
+        units: all stretches that are judged, the whole text first, each once.
+        strange: share of its words that are neither English nor of the field as written:
+            0 in plain English, near 1 in disguised or foreign words.
     """
 
     raw: str
@@ -55,7 +58,8 @@ class Reading:
     payload: str = ""
     truncated: bool = False
     pictures: bool = False
-    units: tuple[str, ...] = field(default=())
+    units: tuple[str, ...] = ()
+    strange: float = 0.0
 
     @property
     def says_nothing(self) -> bool:
@@ -78,7 +82,8 @@ def read(raw: str, spelling: Optional[Spelling] = None) -> Reading:
     payload, text = split_payload(cleaned)
     truncated = len(text) > MAX_UNDERSTOOD
     text = text[:MAX_UNDERSTOOD]
-    language = language_of(text, spelling.is_word) if spelling and not pictures else ENGLISH
+    language = language_of(text, spelling.is_english) if spelling and not pictures else ENGLISH
+    strange = spelling.strange(text) if spelling else 0.0
     if spelling and language == ENGLISH:
         text = spelling.corrected(text)
     doc = english()(text)
@@ -86,7 +91,7 @@ def read(raw: str, spelling: Optional[Spelling] = None) -> Reading:
     parts = tuple(parts_of(text, sentences))
     clauses = tuple(clauses_of(text))
     units = tuple(dict.fromkeys([text, *sentences, *(p.text for p in parts), *clauses]))
-    return Reading(raw, text, doc, sentences, parts, clauses, language, payload, truncated, pictures, units)
+    return Reading(raw, text, doc, sentences, parts, clauses, language, payload, truncated, pictures, units, strange)
 
 
 def _sentences(doc: Doc) -> list[str]:

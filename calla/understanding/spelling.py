@@ -22,6 +22,8 @@ MIN_LENGTH = 4
 # Letters up to which a word may differ in one place only; and up to which a slip is put
 # right to a word of the field alone.
 ONE_SLIP, FIELD_ONLY = 6, 4
+# Letters from which a word may differ in three places ("calcifikashins").
+THREE_SLIPS = 11
 # Words of general English that one slip may be put right to: only the most frequent.
 # Rarer ones, names and foreign words would otherwise be turned into them.
 TARGETS = 4_000
@@ -61,7 +63,7 @@ class Spelling:
             w for w, n in used.items() if n >= USUAL and w in counts
         }
         self._used = {w: n for w, n in used.items() if n >= LEARNED}
-        self._index = SymSpell(max_dictionary_edit_distance=2, prefix_length=7)
+        self._index = SymSpell(max_dictionary_edit_distance=3, prefix_length=9)
         for word, count in list(counts.items())[:TARGETS]:
             if len(word) > FIELD_ONLY:
                 self._index.create_dictionary_entry(word, count)
@@ -74,6 +76,16 @@ class Spelling:
         """Say whether a word (any case) is one of English or of the topics."""
         folded = word.casefold()
         return folded in self._domain or folded in self._names or folded in english_counts()
+
+    def is_english(self, word: str) -> bool:
+        """Say whether a word is English or of the field, or a slip of such a word."""
+        return self.is_word(word) or self._word(word) != word
+
+    def strange(self, text: str) -> float:
+        """Return the share of a text's words, marks and digits inside them included, that nobody knows."""
+        words = [word.strip(".,;:!?()'\"-") for word in text.split()]
+        words = [word for word in words if any(c.isalpha() for c in word) and len(word) > 1]
+        return sum(not self.is_word(word.replace("'s", "")) for word in words) / len(words) if words else 0.0
 
     def corrected(self, text: str) -> str:
         """Return the text with unknown words replaced by what they were meant for."""
@@ -93,7 +105,7 @@ class Spelling:
         """Return what a word was probably meant for: of the field, or one slip from a frequent word; else itself."""
         if word.endswith("s") and self.is_word(word[:-1]):
             return word
-        slips = 1 if len(word) <= ONE_SLIP else 2
+        slips = 1 if len(word) <= ONE_SLIP else 2 if len(word) < THREE_SLIPS else 3
         found = [
             s
             for s in self._index.lookup(word, Verbosity.ALL, max_edit_distance=slips)

@@ -24,7 +24,10 @@ from calla.understanding.judgement import Judging, logistic
 from calla.understanding.language import ENGLISH
 from calla.understanding.reading import Reading
 
-EVIDENCE = ("bias", "whole", "worst clause", "second clause", "clauses", "hint", "sure rule", "denied")
+EVIDENCE = (
+    "bias", "whole", "worst clause", "second clause", "clauses", "hint", "sure rule", "denied",
+    "rule in strange words", "hint, worst clause", "sure rule, worst clause",
+)  # fmt: skip
 # Words up to which a message may be a fragment that the turn before completes.
 MAX_FRAGMENT = 14
 # Evidence of a person: a message about nobody's body, care or medicine is no report.
@@ -35,7 +38,10 @@ _PERSON = re.compile(
 )
 _NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6](?: ?[abc])?)\b\W*$", re.I)
 # Log-odds beyond which more says no more.
-_CEILING = 8.0
+_CEILING = 12.0
+# What owes no more than an appointment: the model alone must be surer of it, and never
+# hears it in a fragment that it completed itself.
+_MILD = frozenset({"appointment", "probably_benign", "word"})
 
 
 def completed(text: str, before: Optional[Topic]) -> list[str]:
@@ -70,13 +76,15 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
         # The English model cannot read it: the rules have the word, hints too.
         return [Owed(f.topic, SCREEN) for f in found]
     units = [*reading.units, *wordings]
-    weighed = evidence(reading.text, units, found, judging)
+    weighed = evidence(reading, units, found, judging)
     p = logistic(float(weighed @ judging.weights.vector("urgency", EVIDENCE)))
     if p < judging.weights.threshold("referral_from"):
         return []
     owes = {f.topic: SCREEN for f in found if _holds(f, units, judging)}
     for name in _named(units, found, judging):
-        owes.setdefault(name, MODEL)
+        mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))
+        if not mild:
+            owes.setdefault(name, MODEL)
     return [Owed(name, by) for name, by in owes.items()]
 
 
@@ -88,11 +96,16 @@ def _holds(finding: Finding, units: Sequence[str], judging: Judging) -> bool:
     return max(float(judging.urgency(unit).names[0][at]) for unit in units) >= judging.weights.threshold("acute_from")
 
 
-def evidence(text: str, units: Sequence[str], found: Sequence[Finding], judging: Judging) -> np.ndarray:
+def _said_by(wordings: Sequence[str], name: str, judging: Judging) -> bool:
+    """Say whether a completed wording owes a referral rather than the message itself."""
+    return any(_name(wording, judging) == name and _odds(wording, judging) > 0 for wording in wordings)
+
+
+def evidence(reading: Reading, units: Sequence[str], found: Sequence[Finding], judging: Judging) -> np.ndarray:
     """Collect what speaks for a referral.
 
     Args:
-        text: the message.
+        reading: the message.
         units: the message, its clauses and its completed wordings.
         found: what the rules find.
         judging: judges texts.
@@ -101,12 +114,14 @@ def evidence(text: str, units: Sequence[str], found: Sequence[Finding], judging:
         a number for each of ``EVIDENCE``.
     """
     judging.learn(units)
+    text = reading.text
     odds = sorted((_odds(unit, judging) for unit in units if unit != text), reverse=True)
     whole = _odds(text, judging)
     worst = odds[0] if odds else whole
     worst_text = max(units, key=lambda unit: _odds(unit, judging))
     names = {_name(worst_text, judging)}
     denied = is_denied(worst_text) and not names & UNDENIABLE
+    hint, sure = any(f.hint for f in found), any(not f.hint for f in found)
     return np.array(
         [
             1.0,
@@ -114,9 +129,12 @@ def evidence(text: str, units: Sequence[str], found: Sequence[Finding], judging:
             worst,
             odds[1] if len(odds) > 1 else min(worst, whole),
             float(np.log(len(units))),
-            any(f.hint for f in found),
-            any(not f.hint for f in found),
+            hint,
+            sure,
             denied,
+            reading.strange * (hint or sure),
+            hint * max(worst, whole),
+            sure * max(worst, whole),
         ],
         dtype=float,
     )
