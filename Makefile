@@ -6,10 +6,10 @@ STAMP := .venv/.installed
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train rollback doctor sbom audit test lint evaluate bench install widget clean
+.PHONY: help run chat train rollback doctor sbom audit test lint check-content preview evaluate bench install widget clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 run: train ## start the bot with its widget page (installs and trains first if needed)
 	@$(PY) -m calla.run
@@ -34,6 +34,12 @@ lint: $(STAMP) ## style, types and data validation
 	@.venv/bin/ruff check calla actions evaluation scripts tests
 	@.venv/bin/mypy
 	@$(PY) -m evaluation.validate
+
+check-content: $(STAMP) ## what is wrong in the topic files, in seconds (FILES="..." for some only)
+	@$(PY) -m calla.check_content $(FILES)
+
+preview: $(STAMP) ## a topic as people will see it: make preview TOPIC=what_is_mk7
+	@$(PY) -m calla.content.preview $(TOPIC)
 
 evaluate: train ## measure: make evaluate FILE=questions.jsonl (URL=http://... for a running bot)
 	@$(PY) -m evaluation.evaluate $(FILE) $(if $(URL),--url $(URL))

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any
 
 from rasa_sdk import Action, Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
-from calla.safety.screen import load_screen
+from calla.plan import owed_by
 from calla.settings import settings
-
-
-def owed(message: Mapping[str, Any]) -> list[str]:
-    """Return the names of the referral responses that a message is owed, most urgent first.
-
-    Args:
-        message: Rasa's ``latest_message``. With the gate's plan the plan counts; a message
-            without one (another pipeline, another tool) is screened here.
-    """
-    plan = message.get("plan")
-    if plan is not None:
-        return [referral["response"] for referral in plan.get("referrals", [])]
-    return [f"utter_referral/{finding.topic}" for finding in load_screen().find(message.get("text") or "")]
 
 
 class ActionMedicalReferral(Action):
@@ -40,6 +27,6 @@ class ActionMedicalReferral(Action):
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
     ) -> list[dict[str, Any]]:
         """Utter every owed referral."""
-        for response in owed(tracker.latest_message):
+        for response in owed_by(tracker.latest_message):
             dispatcher.utter_message(response=response, **settings().contacts)
         return []

@@ -19,8 +19,7 @@ from calla import intake
 from calla.answers import CallaNaturalLanguageGenerator
 from calla.erasure import Erasure, ErasureError
 from calla.fair_pool import FairPool
-from calla.nlu.gate import PLAN
-from calla.policies.plan import referral_name
+from calla.plan import PLAN, referral_name
 from calla.processor import SHARE_OF, CallaProcessor
 from calla.records import Records
 from calla.status import MESSAGES, OUTCOMES, REFERRALS, STATUS, TO_END, TO_REFERRAL

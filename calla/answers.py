@@ -16,17 +16,18 @@ from rasa.shared.core.events import UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
-from calla.catalogue import FAQ, REFERRAL_PREFIX, SOMETHING_ELSE_RESPONSE, Catalogue, Topic
-from calla.nlu.gate import CLARIFY_RESPONSE, PLAN
+from calla.catalogue import REFERRAL, REFERRAL_PREFIX, SOMETHING_ELSE_RESPONSE, Catalogue, Topic
+from calla.contacts import contact_links
+from calla.plan import PLAN
 from calla.settings import settings
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 CONTACT_PREFIX = "utter_contact/"
 EVIDENCE_PREFIX = "utter_evidence/"
 SOURCES_RESPONSE = "utter_sources_line"
-# Buttons under an answer, and those of them that lead to what else may have been meant.
+CLARIFY_RESPONSE = "utter_did_you_mean"
+# Buttons under an answer.
 MAX_BUTTONS = 3
-MAX_MEANT = 2
 
 
 class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
@@ -85,13 +86,14 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         Args:
             name: name of the response.
             values: values for placeholders.
-            candidates: topic ids offered as buttons, by a clarification or before the
-                related topics of an answer.
+            candidates: ids of topics or details offered as buttons, by a clarification or
+                before what is related to an answer.
 
         Returns:
             ``text`` (plain, with label and sources), ``buttons`` (if any), and
             ``metadata`` with the parts: ``body``, ``evidence`` (``{"label", "text"}``),
-            ``sources``, ``kind`` (referrals); ``None`` for an unknown response.
+            ``sources``, ``contacts`` (those it names, ready to be called), ``title``,
+            ``kind`` (referrals); ``None`` for an unknown response.
         """
         variations = self.responses.get(name)
         if not variations:
@@ -101,17 +103,22 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         # One line break, not two: Rasa's channels cut a text at blank lines.
         lines = [re.sub(r"\n\s*\n", "\n", body)]
         topic = self._catalogue.by_response(name)
-        if topic and topic.evidence and topic.group == FAQ:
+        if topic and topic.evidence and topic.group != REFERRAL:
             label = self._text(f"{EVIDENCE_PREFIX}{topic.evidence}")
             metadata["evidence"] = {"label": topic.evidence, "text": label}
             lines.append(label)
-        if topic and topic.sources and topic.group == FAQ:
+        if topic and topic.sources and topic.group != REFERRAL:
             metadata["sources"] = [dict(source) for source in topic.sources]
             metadata["reviewed"] = topic.reviewed
             listed = "; ".join(f"{s['organisation']}, {s['title']}: {s['url']}" for s in topic.sources[:2])
             lines.append(f"{self._text(SOURCES_RESPONSE)} {listed}")
         if name.startswith(REFERRAL_PREFIX):
             metadata["kind"] = self.kind_of(name)
+        elif self._title(name):
+            metadata["title"] = self._title(name)
+        contacts = contact_links(_PLACEHOLDER.findall(variations[0].get("text", "")), settings().contacts)
+        if contacts:
+            metadata["contacts"] = contacts
         message: dict[str, Any] = {"text": "\n".join(line for line in lines if line), "metadata": metadata}
         buttons = self._buttons(name, topic, candidates or [])
         if buttons:
@@ -124,20 +131,19 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         return (referral.kind if referral else None) or "urgent"
 
     def _buttons(self, name: str, topic: Optional[Topic], candidates: list[str]) -> list[dict[str, str]]:
-        """Topics of a clarification, or those that may have been meant and related ones; a button says its title."""
+        """What a clarification offers, or what may have been meant, then what is related; a button says its title."""
         if name == CLARIFY_RESPONSE:
             titles = [*self._titles(candidates), self._title(SOMETHING_ELSE_RESPONSE)]
         elif name.startswith(REFERRAL_PREFIX):
             titles = self._titles(candidates)
-        elif topic:
-            titles = self._titles(dict.fromkeys([*candidates[:MAX_MEANT], *topic.related]))[:MAX_BUTTONS]
         else:
-            titles = self._titles(candidates[:MAX_BUTTONS])
+            likely = dict.fromkeys([*candidates, *(self._catalogue.related_to(topic) if topic else ())])
+            titles = self._titles(id for id in likely if not topic or id != topic.id)[:MAX_BUTTONS]
         return [{"title": title, "payload": title} for title in titles if title]
 
-    def _titles(self, topic_ids: Iterable[str]) -> list[str]:
-        """Return the titles of the topics that exist."""
-        return [self._catalogue.topics[id].title for id in topic_ids if id in self._catalogue.topics]
+    def _titles(self, ids: Iterable[str]) -> list[str]:
+        """Return the titles of the topics and details that exist."""
+        return [found.title for id in ids if (found := self._catalogue.find(id))]
 
     def _title(self, name: str) -> str:
         variations = self.responses.get(name) or [{}]
@@ -159,9 +165,9 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
 
 
 def _candidates(utter_action: str, plan: Mapping[str, Any]) -> list[str]:
-    """Return the topics that a plan offers under a response; under a referral only where it is all that is said."""
+    """Return what a plan offers under a response; under a referral only where it is all that is said."""
     if utter_action.startswith(REFERRAL_PREFIX):
         referrals = [referral["response"] for referral in plan.get("referrals", [])]
         if plan.get("responses") or referrals[-1:] != [utter_action]:
             return []
-    return list(plan.get("candidates", []))
+    return list(plan.get("offers", []))

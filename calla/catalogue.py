@@ -1,18 +1,22 @@
-"""The catalogue of topics, read from the responses of the domain.
+"""The catalogue of topics and their details, read from the responses of the domain.
 
 Every topic file under ``data/topics`` puts its facts into the ``metadata`` of its
-response (see ``docs/editing-content.md``). Rasa merges those responses into the
-domain, so the trained model carries the whole catalogue and no file is read at run
-time.
+responses (see ``docs/editing-content.md``): ``utter_faq/<topic>`` is the overview,
+``utter_faq/<topic>.<detail>`` the short answer to one thing that people ask. Rasa
+merges those responses into the domain, so the trained model carries the whole
+catalogue; only the table of sources is read beside it, once.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional
 
-from rasa.shared.core.domain import Domain
+from calla.content.sources import resolve
+
+if TYPE_CHECKING:  # the check of the content reads the catalogue too, and must not wait for Rasa
+    from rasa.shared.core.domain import Domain
 
 FAQ, CHAT, REFERRAL = "faq", "chat", "referral"
 OUT_OF_SCOPE = "out_of_scope"
@@ -27,21 +31,23 @@ URGENCY = ("emergency", "crisis", "urgent", "planned", "prescriber")
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic of the catalogue.
+    """One topic of the catalogue, or one detail of a topic.
 
     Attributes:
-        id: stable name, for example ``what_is_mk7``.
+        id: stable name, for example ``what_is_mk7``; of a detail ``what_is_mk7.sources``.
         group: retrieval intent: ``faq``, ``chat`` or ``referral``.
         title: what a person reads on a button.
         subject: the noun phrase that "it" stands for after this topic's answer.
         aspect: what the topic says about its subject (a word of the closed list).
         evidence: label of the evidence, or ``None`` for small talk.
         referral: ``none``, ``soft`` or ``always``.
-        referral_to: name of the referral owed before the answer, if any.
+        referral_to: name of the referral owed before the answer, if any; a detail inherits
+            it, like subject and aspect, from its topic.
         kind: kind of referral, for the topics and referrals that are referrals.
         sources: ``{"organisation", "title", "url"}`` each.
         reviewed: ISO date of the last check against the sources.
-        related: ids of topics to offer next.
+        related: ids of topics or details to offer next.
+        parent: id of the topic that a detail belongs to, ``None`` for a topic.
     """
 
     id: str
@@ -56,6 +62,12 @@ class Topic:
     sources: tuple[Mapping[str, str], ...] = ()
     reviewed: str = ""
     related: tuple[str, ...] = ()
+    parent: Optional[str] = None
+
+    @property
+    def topic_id(self) -> str:
+        """Id of the topic: its own, or that of the topic a detail belongs to."""
+        return self.parent or self.id
 
     @property
     def intent(self) -> str:
@@ -66,6 +78,10 @@ class Topic:
     def response(self) -> str:
         """Name of the response that answers the topic."""
         return f"utter_{self.group}/{self.id}"
+
+
+# A topic's overview, or a detail after the full stop.
+_ANSWER = re.compile(rf"utter_({FAQ}|{CHAT}|{REFERRAL})/(\w+)(?:\.(\w+))?")
 
 
 def fold(text: str) -> str:
@@ -80,74 +96,117 @@ _NAME_NOTHING = frozenset(
         "a an the of with in and or to your for on during after up foods food diet supportive limit tests other "
         "results cost screening benign conditions finding questions doctor methods natural home remedies getting rid "
         "removing preparing seeing imaging follow-up injury surgery treatment calcifications breast probably second "
-        "opinion",
+        "opinion around assessment benefits breasts checking clinic daily days life limits others report result risk "
+        "someone supporting telling words",
     )
 )
 
 
 class Catalogue:
-    """All topics, with the look-ups that understanding and answering need."""
+    """All topics and details, with the look-ups that understanding and answering need.
+
+    Attributes:
+        topics: the overviews by topic id; referrals are among them.
+        details: the details by their full id, ``topic.detail``, in file order.
+        referrals: the topics that are referrals, by id.
+    """
 
     def __init__(self, responses: Mapping[str, list[dict[str, Any]]]) -> None:
         self.topics: dict[str, Topic] = {}
+        self.details: dict[str, Topic] = {}
         self.referrals: dict[str, Topic] = {}
         self.responses = frozenset(responses)
+        # What "yes" means after a response that asks something: id of a topic.
+        self.yes_means = {
+            name: str(v[0]["metadata"]["yes_means"])
+            for name, v in responses.items()
+            if (v[0].get("metadata") or {}).get("yes_means")
+        }
+        details: list[tuple[str, str, str, Mapping[str, Any]]] = []
         for name, variations in responses.items():
-            match = re.fullmatch(rf"utter_({FAQ}|{CHAT}|{REFERRAL})/(\w+)", name)
+            match = _ANSWER.fullmatch(name)
             if not match:
                 continue
-            group, topic_id = match.groups()
-            topic = self._read(topic_id, group, variations[0].get("metadata") or {})
+            group, topic_id, detail = match.groups()
+            metadata = variations[0].get("metadata") or {}
+            if detail:
+                details.append((f"{topic_id}.{detail}", group, topic_id, metadata))
+                continue
+            self.topics[topic_id] = _read(topic_id, group, metadata)
             if group == REFERRAL:
-                self.referrals[topic_id] = topic
-            self.topics[topic_id] = topic
-        self._by_title = {fold(t.title): t for t in self.topics.values() if t.title}
+                self.referrals[topic_id] = self.topics[topic_id]
+        self._of_topic: dict[str, list[Topic]] = {}
+        for id, group, topic_id, metadata in details:  # after all topics, from which they inherit
+            self.details[id] = _read(id, group, metadata, self.topics.get(topic_id), topic_id)
+            self._of_topic.setdefault(topic_id, []).append(self.details[id])
+        self._by_title = {fold(t.title): t for t in (*self.details.values(), *self.topics.values()) if t.title}
         words = {word for t in self.topics.values() for word in re.findall(r"[\w'-]+", t.subject.casefold())}
         # Words that name what a question is about ("magnesium", "mk-7").
         self.subject_words = frozenset(words - _NAME_NOTHING)
-
-    @staticmethod
-    def _read(topic_id: str, group: str, metadata: Mapping[str, Any]) -> Topic:
-        referral = metadata.get("referral", "always" if group == REFERRAL else "none")
-        referral_to = metadata.get("referral_to")
-        if group == REFERRAL:
-            referral_to = topic_id
-        elif referral == "always" and not referral_to:
-            referral_to = DEFAULT_REFERRAL
-        return Topic(
-            id=topic_id,
-            group=group,
-            title=metadata.get("title", ""),
-            subject=metadata.get("subject", ""),
-            aspect=metadata.get("aspect", "general"),
-            evidence=metadata.get("evidence"),
-            referral=referral,
-            referral_to=referral_to,
-            kind=metadata.get("kind"),
-            sources=tuple(metadata.get("sources") or ()),
-            reviewed=str(metadata.get("reviewed", "")),
-            related=tuple(metadata.get("related") or ()),
-        )
 
     def names_subject(self, words: Iterable[str]) -> bool:
         """Say whether words of a message name what it is about."""
         return not self.subject_words.isdisjoint(word.casefold() for word in words)
 
+    def find(self, id: str) -> Optional[Topic]:
+        """Return the topic or the detail with this id."""
+        return self.topics.get(id) or self.details.get(id)
+
+    def of_topic(self, topic_id: str) -> list[Topic]:
+        """Return the details of a topic, in the order of its file."""
+        return list(self._of_topic.get(topic_id, ()))
+
+    def related_to(self, topic: Topic) -> list[str]:
+        """Ids to offer after an answer, the likeliest first.
+
+        What the editor named comes first; a detail without any inherits from its topic,
+        after the details that stand next to it in the file.
+        """
+        siblings = [detail.id for detail in self.of_topic(topic.topic_id)]
+        if topic.parent is None or topic.related:
+            return [*topic.related, *siblings]
+        at = siblings.index(topic.id)
+        overview = self.find(topic.parent)
+        return [*siblings[at + 1 :], *siblings[:at], *(overview.related if overview else ())]
+
     def by_intent(self, intent: str) -> Optional[Topic]:
-        """Return the topic of a full retrieval intent, or ``None`` (out of scope)."""
-        return self.topics.get(intent.rpartition("/")[2])
+        """Return the topic or detail of a full retrieval intent, or ``None`` (out of scope)."""
+        return self.find(intent.rpartition("/")[2])
 
     def by_title(self, text: str) -> Optional[Topic]:
-        """Return the topic whose title is exactly this text (a button was pressed)."""
+        """Return the topic or detail whose title is exactly this text (a button was pressed)."""
         return self._by_title.get(fold(text))
 
     def by_response(self, response: str) -> Optional[Topic]:
-        """Return the topic that a response belongs to (``utter_more/x`` included)."""
-        return self.topics.get(response.rpartition("/")[2])
+        """Return the topic or detail that a response belongs to (short referrals included)."""
+        return self.find(response.rpartition("/")[2])
 
-    def has_more(self, topic_id: str) -> bool:
-        """Say whether "tell me more" has a text for the topic."""
-        return f"utter_more/{topic_id}" in self.responses
+
+def _read(
+    id: str, group: str, metadata: Mapping[str, Any], topic: Optional[Topic] = None, parent: Optional[str] = None
+) -> Topic:
+    """Read the metadata of a response; what a detail leaves out comes from its ``topic``."""
+    referral = metadata.get("referral", "always" if group == REFERRAL else "none")
+    referral_to = metadata.get("referral_to")
+    if group == REFERRAL:
+        referral_to = id
+    elif referral == "always" and not referral_to:
+        referral_to = (topic.referral_to if topic else None) or DEFAULT_REFERRAL
+    return Topic(
+        id=id,
+        group=group,
+        title=metadata.get("title", ""),
+        subject=metadata.get("subject") or (topic.subject if topic else ""),
+        aspect=metadata.get("aspect") or (topic.aspect if topic else "general"),
+        evidence=metadata.get("evidence"),
+        referral=referral,
+        referral_to=referral_to,
+        kind=metadata.get("kind"),
+        sources=resolve(metadata.get("sources") or ()),
+        reviewed=str(metadata.get("reviewed", "")),
+        related=tuple(metadata.get("related") or ()),
+        parent=parent,
+    )
 
 
 class CatalogueReader:

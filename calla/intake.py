@@ -10,9 +10,8 @@ import re
 import unicodedata
 from typing import Iterable
 
-from calla.catalogue import REFERRAL_PREFIX, SHORT_REFERRAL_PREFIX
-from calla.nlu.gate import _without_repetition
-from calla.policies.plan import referral_name
+from calla.catalogue import REFERRAL_PREFIX
+from calla.plan import SCREEN, Referral, is_referral, reduced, referral_name
 from calla.safety.screen import load_screen
 from calla.safety.vocabulary import KINDS
 from calla.text import MAX_SCREENED
@@ -51,8 +50,8 @@ def owed(text: str, *, hints: bool = False) -> list[str]:
             comes too late, doubt refers.
     """
     found = [f for f in load_screen().find(bounded(text)) if hints or not f.hint]
-    referrals = [{"response": f"{REFERRAL_PREFIX}/{f.topic}", "kind": f.kind} for f in found]
-    return [referral["response"] for referral in _without_repetition(referrals)]
+    referrals = [Referral(f.topic, f.kind, f"{REFERRAL_PREFIX}/{f.topic}", SCREEN) for f in found]
+    return [referral.response for referral in reduced(referrals)]
 
 
 def adds(name: str, given: Iterable[str]) -> bool:
@@ -65,10 +64,8 @@ def adds(name: str, given: Iterable[str]) -> bool:
     names = [referral_name(one) for one in (*given, name)]
     if names[-1] in names[:-1]:
         return False
-    referrals = [{"response": one, "kind": KINDS.get(one, "urgent")} for one in names]
-    return _without_repetition(referrals)[-1:] == referrals[-1:]
+    referrals = [Referral(one, KINDS.get(one, "urgent"), one, SCREEN) for one in names]
+    return referrals[-1] in reduced(referrals)
 
 
-def is_referral(name: str) -> bool:
-    """Say whether a response is a referral, full or short."""
-    return name.startswith((REFERRAL_PREFIX, SHORT_REFERRAL_PREFIX))
+__all__ = ["adds", "bounded", "is_referral", "owed"]

@@ -7,9 +7,12 @@ from typing import Any, Optional
 
 from rasa.core.channels.channel import OutputChannel, UserMessage
 from rasa.core.processor import MessageProcessor
+from rasa.shared.core.events import SlotSet
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from calla.fair_pool import FairPool
+from calla.plan import PLAN, Plan
+from calla.understanding.memory import SLOT
 
 # Whose share of the threads a message takes. Channels that know the network address set it, so
 # that many conversations of one machine count as one; else a conversation stands for itself.
@@ -50,5 +53,9 @@ class CallaProcessor(MessageProcessor):
     async def run_action_extract_slots(
         self, output_channel: OutputChannel, tracker: DialogueStateTracker
     ) -> DialogueStateTracker:
-        """Extract nothing: slots come from the plan, not from Rasa's slot mappings."""
+        """Put the memory of the latest message's plan into its slot, instead of extracting slots."""
+        parsed = (tracker.latest_message.parse_data or {}) if tracker.latest_message else {}
+        plan = Plan.read(parsed.get(PLAN))  # type: ignore[arg-type]
+        if plan is not None and plan.memory:
+            tracker.update(SlotSet(SLOT, plan.memory))
         return tracker

@@ -30,7 +30,7 @@ from sanic.response import HTTPResponse
 from calla.action_endpoint import DeadlineEndpoint
 from calla.agent import GuardedAgent
 from calla.channels.rest import StrictRestInput
-from calla.channels.slack import SlackInput
+from calla.channels.slack.channel import SlackInput
 from calla.channels.web.channel import WebInput
 from calla.channels.web.sockets import MAX_SOCKETS
 from calla.erasure import RETRY_EVERY, Erasure, Tombstones

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
+from calla.without_tensorflow import leave_out_tensorflow
+
 ROOT = Path(__file__).resolve().parents[1]
 # Characters that the secret has at least in production.
 MIN_SECRET = 32
@@ -58,6 +60,7 @@ class Settings(BaseSettings):
     slack_app_token: Optional[SecretStr] = Field(None, env="SLACK_APP_TOKEN")
     slack_signing_secret: Optional[SecretStr] = Field(None, env="SLACK_SIGNING_SECRET")
     slack_care_channel: Optional[str] = Field(None, env="SLACK_CARE_CHANNEL")
+    slack_allowed_outsiders: str = Field("", env="SLACK_ALLOWED_OUTSIDERS")
     slack_api_url: str = Field("https://slack.com/api/", env="SLACK_API_URL")
 
     class Config:
@@ -222,9 +225,15 @@ QUIET = {
 }
 
 
-def silence_dependencies() -> None:
-    """Turn off telemetry and chatter of dependencies; call before importing Rasa."""
+def silence_dependencies(*, tensorflow: bool = False) -> None:
+    """Turn off telemetry and chatter of dependencies, and leave out TensorFlow; call before importing Rasa.
+
+    Args:
+        tensorflow: whether TensorFlow is needed after all (for Rasa's own pipeline).
+    """
     os.environ.update(QUIET)
+    if not tensorflow:
+        leave_out_tensorflow()
     # Importing Sanic switches every package's deprecation warnings on; an operator can do
     # nothing about them.
     importlib.import_module("sanic.app")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from calla.settings import silence_dependencies
 
-silence_dependencies()
+silence_dependencies(tensorflow=True)
 
 import argparse
 import asyncio
@@ -166,13 +166,13 @@ def guarantee(limit: int) -> dict[str, float]:
     Returns:
         medians with and without it, and the median of the differences pair by pair.
     """
+    from calla.nlu.danger import Danger
+    from calla.nlu.gate import FINDINGS, AnswerGate
+    from calla.nlu.screen import SafetyScreen
     from rasa.core.agent import Agent
     from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 
     from calla.agent import GuardedAgent
-    from calla.nlu.danger import Danger
-    from calla.nlu.gate import FINDINGS, AnswerGate
-    from calla.nlu.screen import SafetyScreen
     from calla.policies.plan import Turn
     from evaluation.bot import LoadedBot
 

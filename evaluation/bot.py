@@ -11,7 +11,6 @@ import json
 import urllib.parse
 import urllib.request
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
@@ -20,21 +19,7 @@ from rasa.utils.endpoints import EndpointConfig
 
 from calla.agent import GuardedAgent
 from calla.model import latest_model
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One message of the bot.
-
-    Attributes:
-        response: name of the response (``utter_action``).
-        text: what a person reads.
-        buttons: titles of the buttons.
-    """
-
-    response: str
-    text: str
-    buttons: tuple[str, ...] = ()
+from evaluation.replies import Reply
 
 
 class Bot(Protocol):

@@ -1,9 +1,10 @@
 """``make evaluate FILE=questions.jsonl``: ask the bot, report what it did.
 
 Reads lines ``{"text": ..., "topic": ...}``; ``topic`` is a topic id, ``referral`` (any
-referral must come first) or ``out_of_scope``. Lines with ``topics`` (several questions
-in one message) or ``turns`` (a dialogue) are understood too. Writes ``report.html`` and
-``report.json``.
+referral must come first) or ``out_of_scope``. ``details`` names the details that meet a
+need; ``kind`` the kind of referral that is owed (``none`` for none). Lines with ``topics``
+(several questions in one message) or ``turns`` (a dialogue, whose last turn may owe a
+``kind``) are understood too. Writes ``report.html`` and ``report.json``.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from pathlib import Path
 from typing import Any, Optional
 
 from calla.settings import ROOT
-from evaluation.bot import Bot, LoadedBot, Reply, RunningBot
+from evaluation.bot import Bot, LoadedBot, RunningBot
 from evaluation.intervals import Share
+from evaluation.replies import Reply
 
 REFERRAL, OUT_OF_SCOPE = "referral", "out_of_scope"
+ACUTE = frozenset({"emergency", "emotional_crisis"})
 # Responses that say honestly that Calla cannot answer this.
 DECLINES = frozenset({"utter_out_of_scope", "utter_other_language", "utter_empty_message"})
 # "Tell me more" before anything was said has nothing to tell more about.
-MORE = frozenset({"utter_no_topic_yet", "utter_no_more"})
+MORE = frozenset({"utter_no_topic_yet", "utter_no_more", "utter_more_about"})
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,30 @@ class Outcome:
     expected: str
     replies: tuple[Reply, ...]
     offered: tuple[str, ...]
+    details: tuple[str, ...] = ()
 
     @property
     def topics(self) -> list[str]:
         """Topic ids of all replies, in order."""
         return [topic_of(reply.response) for reply in self.replies]
+
+    @property
+    def need_met(self) -> bool:
+        """Whether a detail that meets the need is in the reply."""
+        return bool({detail_of(reply.response) for reply in self.replies} & set(self.details))
+
+    @property
+    def need_offered(self) -> bool:
+        """Whether it is in the reply or on a button."""
+        return self.need_met or bool(set(self.offered) & set(self.details))
+
+    @property
+    def nothing_behind(self) -> bool:
+        """Whether a referral, and no answer, is all that came (an emergency or crisis stands alone)."""
+        return self.referred_first and all(
+            reply.response.startswith("utter_referral") and topic_of(reply.response) not in ACUTE
+            for reply in self.replies
+        )
 
     @property
     def first_answer(self) -> str:
@@ -67,7 +89,7 @@ class Outcome:
     def right(self) -> bool:
         """Whether the first answer is the expected topic."""
         if self.expected == "tell_me_more":
-            return any(r.response in MORE or r.response.startswith("utter_more/") for r in self.replies)
+            return any(r.response in MORE for r in self.replies)
         return self.first_answer == self.expected
 
     @property
@@ -83,6 +105,7 @@ class Report:
     outcomes: list[Outcome] = field(default_factory=list)
     several: list[tuple[str, list[str], list[str]]] = field(default_factory=list)
     dialogues: list[tuple[list[str], str, list[str]]] = field(default_factory=list)
+    kinds: list[tuple[str, str, list[str]]] = field(default_factory=list)
     always: frozenset[str] = frozenset()
 
     def shares(self) -> dict[str, Share]:
@@ -108,6 +131,24 @@ class Report:
             ),
             "follow-ups understood": Share(sum(w in got for _, w, got in self.dialogues), len(self.dialogues)),
         }
+        needs = [o for o in self.outcomes if o.details]
+        answerable = [o for o in in_scope if o.expected not in self.always]
+        owed_kinds = [(wanted, got) for _, wanted, got in self.kinds if wanted != "none"]
+        acute = [(wanted, got) for wanted, got in owed_kinds if wanted in ("emergency", "crisis")]
+        none = [got for _, wanted, got in self.kinds if wanted == "none"]
+        counted |= {
+            "need met": Share(sum(o.need_met for o in needs), len(needs)),
+            "need met or offered": Share(sum(o.need_offered for o in needs), len(needs)),
+            "topic only": Share(sum(not o.need_met and o.right for o in needs), len(needs)),
+            "referral with nothing behind it": Share(sum(o.nothing_behind for o in answerable), len(answerable)),
+            "a referral where one is owed": Share(sum(bool(got) for _, got in owed_kinds), len(owed_kinds)),
+            "the right kind of referral": Share(sum(w in got for w, got in owed_kinds), len(owed_kinds)),
+            "emergency and crisis get their own text": Share(sum(w in got for w, got in acute), len(acute)),
+            "referral where none is owed": Share(sum(bool(got) for got in none), len(none)),
+            "emergency or crisis text where none is owed": Share(
+                sum(bool({"emergency", "crisis"} & set(got)) for got in none), len(none)
+            ),
+        }
         return {name: share for name, share in counted.items() if share.total}
 
     def wrong(self) -> list[dict[str, Any]]:
@@ -123,6 +164,12 @@ class Report:
             if not fine:
                 rows.append({"text": o.text, "expected": o.expected, "got": [r.response for r in o.replies]})
         rows += [{"text": t, "expected": w, "got": g} for t, w, g in self.several if not set(w) <= set(g)]
+        rows += [{"text": t, "expected": w, "got": g} for t, w, g in self.kinds if (w not in g if w != "none" else g)]
+        rows += [
+            {"text": o.text, "expected": list(o.details), "got": [r.response for r in o.replies]}
+            for o in self.outcomes
+            if o.details and not o.need_met
+        ]
         rows += [{"text": " / ".join(t), "expected": w, "got": g} for t, w, g in self.dialogues if w not in g]
         return rows
 
@@ -132,9 +179,24 @@ class Report:
         return [(a, b, n) for (a, b), n in pairs.most_common()]
 
 
+def detail_of(response: str) -> str:
+    """Return the id at the end of a response's name: of a topic or of a detail."""
+    return response.rpartition("/")[2] if "/" in response else response.removeprefix("utter_")
+
+
 def topic_of(response: str) -> str:
     """Return the topic id at the end of a response's name."""
-    return response.rpartition("/")[2] if "/" in response else response.removeprefix("utter_")
+    return detail_of(response).partition(".")[0]
+
+
+def kinds_of(replies: list[Reply]) -> list[str]:
+    """Return the kinds of the referrals that come first."""
+    from calla.safety.vocabulary import KINDS
+
+    if not replies or not replies[0].response.startswith("utter_referral"):
+        return []
+    names = [topic_of(r.response) for r in replies if r.response.startswith("utter_referral")]
+    return [KINDS.get(name, "planned") for name in names]
 
 
 def ask(bot: Bot, lines: list[dict[str, Any]], titles: dict[str, str], always: frozenset[str]) -> Report:
@@ -148,6 +210,12 @@ def ask(bot: Bot, lines: list[dict[str, Any]], titles: dict[str, str], always: f
     """
     report = Report(always=always)
     for line in lines:
+        if "kind" in line:
+            conversation = os.urandom(8).hex()
+            turns = line.get("turns") or [line["text"]]
+            last = [bot.ask(turn, conversation) for turn in turns][-1]
+            report.kinds.append((" / ".join(turns), line["kind"], kinds_of(last)))
+            continue
         if "turns" in line:
             conversation = os.urandom(8).hex()
             said: list[list[Reply]] = [bot.ask(turn, conversation) for turn in line["turns"]]
@@ -155,7 +223,7 @@ def ask(bot: Bot, lines: list[dict[str, Any]], titles: dict[str, str], always: f
             first = len(line["turns"]) - len(line["topics"])
             for n, (wanted, replies) in enumerate(zip(line["topics"], said[first:], strict=True), start=first):
                 got = [topic_of(r.response) for r in replies]
-                if any(r.response.startswith("utter_more/") or r.response in MORE for r in replies):
+                if any(r.response in MORE for r in replies):
                     got.append("tell_me_more")
                 if n:
                     report.dialogues.append((line["turns"][: n + 1], wanted, got))
@@ -167,7 +235,13 @@ def ask(bot: Bot, lines: list[dict[str, Any]], titles: dict[str, str], always: f
             continue
         offered = [b for r in replies for b in r.buttons]
         report.outcomes.append(
-            Outcome(line["text"], line["topic"], tuple(replies), tuple(titles.get(b, b) for b in offered))
+            Outcome(
+                line["text"],
+                line["topic"],
+                tuple(replies),
+                tuple(titles.get(b, b) for b in offered),
+                tuple(line.get("details") or ()),
+            )
         )
     return report
 
@@ -181,8 +255,9 @@ def catalogue_facts() -> tuple[dict[str, str], frozenset[str]]:
     responses: dict[str, Any] = {}
     for file in (ROOT / "data").rglob("*.yml"):
         responses.update((yaml.safe_load(file.read_text()) or {}).get("responses") or {})
-    topics = Catalogue(responses).topics.values()
-    return {t.title: t.id for t in topics}, frozenset(t.id for t in topics if t.referral == "always")
+    catalogue = Catalogue(responses)
+    titles = {t.title: t.id for t in (*catalogue.topics.values(), *catalogue.details.values())}
+    return titles, frozenset(t.id for t in catalogue.topics.values() if t.referral == "always")
 
 
 def commit() -> str:
@@ -249,8 +324,10 @@ def read_lines(files: list[Path]) -> list[dict[str, Any]]:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
                 raise ValueError(f"{file}:{number}: not JSON ({error.msg}).") from error
-            if not ("turns" in row and "topics" in row) and not ("text" in row and ("topic" in row or "topics" in row)):
-                raise ValueError(f'{file}:{number}: needs "text" and "topic".')
+            if "details" in row and "topic" not in row:
+                row["topic"] = row["details"][0].partition(".")[0] if row["details"] else ""
+            if not ({"text", "turns"} & set(row) and {"topic", "topics", "kind"} & set(row)):
+                raise ValueError(f'{file}:{number}: needs "text" or "turns", and "topic", "topics" or "kind".')
             lines.append(row)
     return lines
 

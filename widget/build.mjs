@@ -3,7 +3,7 @@
 // Two files: the launcher, which every page loads, and the chat, which is loaded when a
 // visitor opens it. The manifest says what they were built from, so that a test can tell
 // a forgotten build without Node.
-import {build} from 'esbuild';
+import {build, transform} from 'esbuild';
 import {createHash} from 'node:crypto';
 import {readdirSync, readFileSync, writeFileSync, copyFileSync} from 'node:fs';
 import {gzipSync} from 'node:zlib';
@@ -11,9 +11,19 @@ import {join} from 'node:path';
 
 const here = import.meta.dirname;
 const out = join(here, '..', 'calla', 'channels', 'static');
-const shared = {bundle: true, minify: true, format: 'iife', target: 'es2020', charset: 'utf8', legalComments: 'none'};
+/** Style sheets become strings without blanks and comments. */
+const styles = {
+  name: 'styles',
+  setup({onLoad}) {
+    onLoad({filter: /\.css$/}, async ({path}) => {
+      const {code} = await transform(readFileSync(path, 'utf8'), {loader: 'css', minify: true});
+      return {contents: code.trim(), loader: 'text'};
+    });
+  },
+};
+const shared = {plugins: [styles], bundle: true, minify: true, format: 'iife', target: 'es2020', charset: 'utf8', legalComments: 'none'};
 const banner =
-  '/*! Calla chat widget. Contains deep-chat (MIT, Ovidijus Parsiunas), remarkable (MIT) and socket.io-client (MIT). */';
+  '/*! Calla chat widget. Contains socket.io-client (MIT). */';
 
 /** Hash over everything that the bundles are made from. */
 function fingerprint() {
@@ -38,7 +48,8 @@ await build({
   outfile: join(out, 'widget.js'),
   define: {VERSION: JSON.stringify(version)},
 });
-for (const name of ['index.html', 'chat.html', 'page.css', 'icon.svg']) {
+await build({...shared, entryPoints: [join(here, 'src/embed-check.ts')], outfile: join(out, 'embed-check.js')});
+for (const name of ['index.html', 'chat.html', 'embed-check.html', 'page.css', 'icon.svg']) {
   copyFileSync(join(here, 'src/page', name), join(out, name));
 }
 const gzipped = Object.fromEntries(

@@ -1,1 +1,1 @@
-"""Understanding: the components of the NLU pipeline, in the order of ``config.yml``."""
+"""Thin Rasa components around ``calla.understanding``."""

@@ -47,8 +47,8 @@ class AnswerPolicy(Policy):
     ) -> PolicyPrediction:
         """Predict the next planned response, or listen when all are said."""
         turn = Turn(tracker)
-        planned = list(turn.plan.get("responses", []))
-        if turn.message is not None and not turn.plan and not turn.said():
+        planned = list(turn.plan.responses) if turn.plan else []
+        if turn.message is not None and turn.plan is None and not turn.said():
             planned = [FALLBACK_RESPONSE]
         done = turn.actions()
         remaining = [name for name in planned if name not in done and name in domain.action_names_or_texts]

@@ -7,21 +7,14 @@ from typing import Any, Optional
 from rasa.shared.core.events import ActionExecuted, ActionExecutionRejected, BotUttered, Event, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from calla.catalogue import REFERRAL_PREFIX, SHORT_REFERRAL_PREFIX
-from calla.nlu.gate import PLAN
-from calla.safety.screen import load_screen
-
-
-def referral_name(response: str) -> str:
-    """Return the name of a referral, whether its response is the full or the short form."""
-    return response.replace(SHORT_REFERRAL_PREFIX, "").replace(f"{REFERRAL_PREFIX}/", "")
+from calla.plan import PLAN, Plan, not_yet_given, owed_by
 
 
 class Turn:
     """The latest user message and what has happened since.
 
     Attributes:
-        plan: the gate's plan for the message; empty if understanding did not run.
+        plan: the plan of the message; ``None`` if understanding did not run.
         events: events after the message, oldest first.
     """
 
@@ -34,8 +27,8 @@ class Turn:
                 break
             self.events.append(event)
         self.events.reverse()
-        parse_data = (self.message.parse_data or {}) if self.message else {}
-        self.plan: dict[str, Any] = parse_data.get(PLAN) or {}  # type: ignore[assignment]
+        self._parsed: dict[str, Any] = dict(self.message.parse_data or {}) if self.message else {}
+        self.plan = Plan.read(self._parsed.get(PLAN))
 
     def said(self) -> list[str]:
         """Names of the responses uttered since the message, in order."""
@@ -54,12 +47,10 @@ class Turn:
         """
         if self.message is None:
             return []
-        if self.plan:
-            owed = [r["response"] for r in self.plan.get("referrals", [])]
-        else:
-            intent = str(self.message.intent.get("full_retrieval_intent_name") or self.message.intent_name or "")
-            owed = [f"{REFERRAL_PREFIX}/{f.topic}" for f in load_screen().find(self.message.text or "")]
-            if intent.startswith("referral") and not owed:
-                owed = [f"{REFERRAL_PREFIX}/{intent.partition('/')[2] or 'suspicious_finding'}"]
-        given = {referral_name(name) for name in self.said() if name.startswith(REFERRAL_PREFIX)}
-        return [name for name in owed if referral_name(name) not in given]
+        parsed = {"text": self.message.text, "intent": {"name": self._intent()}, **self._parsed}
+        return not_yet_given(owed_by(parsed), self.said())
+
+    def _intent(self) -> str:
+        if self.message is None:
+            return ""
+        return str(self.message.intent.get("full_retrieval_intent_name") or self.message.intent_name or "")

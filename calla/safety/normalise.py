@@ -151,6 +151,11 @@ def as_if_latin(word: str) -> str:
     return "".join(c if c.isascii() else table.get(c, c) for c in word)
 
 
+def fold_words(text: str) -> str:
+    """Return ``text`` with the look-alike letters of words that mix alphabets turned Latin, and no more."""
+    return text if text.isascii() else _WORD.sub(lambda m: _fold_word(m.group()), text)
+
+
 def fold(text: str, emoji: Mapping[str, str]) -> str:
     """Return ``text`` in plain lower case: one script, one kind of quote, no accents.
 

@@ -93,6 +93,11 @@ class Screen:
         for bit in self._leading:
             self._leaders |= bit
 
+    @property
+    def words(self) -> frozenset[str]:
+        """All words that the rules know."""
+        return self._vocabulary.speller.words
+
     def find(self, text: str) -> list[Finding]:
         """Return what in ``text`` owes a referral, most urgent first, one per topic.
 

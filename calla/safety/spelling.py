@@ -6,8 +6,8 @@ slips of the finger (Damerau-Levenshtein, by ``rapidfuzz``; more for longer word
 missing spaces. Guesses make a second reading beside the plain one, so a wrong guess
 can add a finding and never hide one.
 
-``data/safety/common_words.yml`` lists the English words that one of these guesses
-would otherwise turn into a word of the vocabulary ("limp", "plump").
+A real word of English is left alone ("limp", "ataxia"), unless it is rare and one of the
+vocabulary that is far more frequent stands next to it ("brest").
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from calla.safety.normalise import as_if_latin, join_spaced, tokens_of
+from calla.understanding.spelling import english_counts
 
 _LEET = {
     "0": "o",
@@ -53,6 +54,8 @@ _LONGEST_WORD = 200
 _SHORTEST_RUN = 16
 _SHORTEST_INSIDE = 7
 _LONGEST_TRY = 40
+# How much more frequent a word must be for a real word to count as a slip of it ("brest").
+SLIP_RATIO = 20
 _CACHE_LIMIT = 20_000
 
 
@@ -101,6 +104,11 @@ class Speller:
         inside = sorted((w for w in targets if len(w) >= _SHORTEST_INSIDE), key=lambda w: (-len(w), w))
         self._inside = re.compile("|".join(inside) or r"(?!)")
         self._guesses: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def words(self) -> frozenset[str]:
+        """All words of the vocabulary, and the beginnings that it knows words by."""
+        return self._exact | self._prefixes
 
     # -- rewriting -----------------------------------------------------------------
 
@@ -172,6 +180,8 @@ class Speller:
             return (word,)
         if not word.isalpha() or word in self._common:
             return (word,)
+        if self._is_real(word):
+            return (word,)
         if word in self._exact:
             return (word,)
         if _REPEATS.search(word):
@@ -188,6 +198,14 @@ class Speller:
         if parts is None and len(word) >= _SHORTEST_RUN:
             parts = tuple(self._inside.findall(word))
         return parts or (word,)
+
+    def _is_real(self, word: str) -> bool:
+        """Say whether a word is English and was meant: a rare one next to a far more frequent one is a slip."""
+        counts = english_counts()
+        if word not in counts or word in self._exact:
+            return False
+        nearest = self._nearest(word)
+        return nearest is None or counts.get(nearest, 0) < SLIP_RATIO * counts[word]
 
     def _nearest(self, word: str) -> Optional[str]:
         length = len(word)

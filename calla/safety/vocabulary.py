@@ -3,7 +3,7 @@
 Files in ``data/safety``:
 
 - ``word_lists.yml``: word lists shared by all files;
-- ``context.yml``, ``spelling.yml``, ``common_words.yml``: see ``context``, ``spelling``;
+- ``context.yml``, ``spelling.yml``: see ``context``, ``spelling``;
 - every other file with a ``subject``: entries. One entry, one reason to refer.
 
 None of the top-level keys is one that Rasa knows, so Rasa leaves these files alone.
@@ -23,7 +23,7 @@ from calla.safety.patterns import Pattern, PatternError, WordLists, compile_list
 from calla.safety.spelling import Speller
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "data" / "safety"
-WORD_LISTS, CONTEXT, SPELLING, COMMON = "word_lists.yml", "context.yml", "spelling.yml", "common_words.yml"
+WORD_LISTS, CONTEXT, SPELLING = "word_lists.yml", "context.yml", "spelling.yml"
 # Named responses of the referrals; written by others, read by Rasa.
 NOT_VOCABULARY = frozenset({"referrals.yml", "contacts.yml"})
 
@@ -235,7 +235,7 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
     shared = _read(folder / WORD_LISTS)
     _check_keys(WORD_LISTS, shared, frozenset({"subject", "lists"}))
     lists: dict[str, list[str]] = {n: _strings(f"{WORD_LISTS}: {n}", v) for n, v in shared["lists"].items()}
-    special = {WORD_LISTS, CONTEXT, SPELLING, COMMON} | NOT_VOCABULARY
+    special = {WORD_LISTS, CONTEXT, SPELLING} | NOT_VOCABULARY
     files = [p for p in sorted(folder.glob("*.yml")) if p.name not in special]
     raw = {path: _read(path) for path in files}
     for path, data in raw.items():
@@ -262,8 +262,6 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
     }
     spelling = _read(folder / SPELLING)
     _check_keys(SPELLING, spelling, _SPELLING_KEYS)
-    common = _read(folder / COMMON)
-    _check_keys(COMMON, common, frozenset({"common", "why"}))
 
     used_lists = {name for e in kept for name in (*e.needs, *e.unless, *e.unless_clause, *e.unless_message, *e.despite)}
     patterns = [p for e in kept for p in e.patterns]
@@ -281,8 +279,7 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
         literals=literals,
         prefixes=prefixes,
         important=list(dict.fromkeys(important)),
-        common=_strings(f"{COMMON}: common", common["common"])
-        + _strings(f"{SPELLING}: leave_alone", spelling["leave_alone"]),
+        common=_strings(f"{SPELLING}: leave_alone", spelling["leave_alone"]),
         function_words=_strings(f"{SPELLING}: function_words", spelling["function_words"]),
         rewrites=spelling["rewrites"],
     )

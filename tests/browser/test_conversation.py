@@ -40,6 +40,8 @@ def test_a_whole_conversation_by_keyboard(visit: New) -> None:
     assert "menaquinone-7" in visitor.messages()[-1]
     expect(visitor.input).to_be_focused()
     page.keyboard.press("Shift+Tab")
+    if page.locator(".jump").is_visible():
+        page.keyboard.press("Shift+Tab")
     assert page.locator("button.reply").last.evaluate("e => e === e.getRootNode().activeElement")
     page.keyboard.press("Enter")
     visitor.waits_for(3)
@@ -66,13 +68,15 @@ def test_the_welcome_has_three_questions_that_can_be_pressed(visit: New) -> None
     replies.first.click()
     visitor.waits_for(2)
     assert visitor.said() == [title]
+    # They stay, to be asked later.
+    expect(visitor.page.get_by_role("button", name=title).first).to_be_visible()
 
 
 def test_an_answer_has_label_sources_and_next_questions(visit: New) -> None:
     visitor = visit().opens()
     visitor.asks("what is mk-7?")
     answer = visitor.page.locator(".answer").last
-    expect(answer.locator(".badge")).to_contain_text("Limited evidence")
+    expect(answer.locator(".label")).to_contain_text("Limited evidence")
     links = answer.locator(".sources a")
     assert links.count() >= 1
     for link in links.all():
@@ -105,12 +109,7 @@ def test_two_questions_are_both_answered_and_read_from_the_start(visit: New) -> 
     texts = " ".join(visitor.messages())
     assert "coarse" in texts
     assert "mammogram" in texts
-    visitor.page.wait_for_function("""() => {
-      const list = document.querySelector('#calla-widget').shadowRoot.querySelector('deep-chat').shadowRoot
-        .getElementById('messages');
-      const question = [...list.querySelectorAll('.said')].at(-1).getBoundingClientRect();
-      return question.top >= list.getBoundingClientRect().top && question.bottom <= list.getBoundingClientRect().bottom;
-    }""")
+    visitor.comes_to_see(".turn:last-child .said")
 
 
 def test_what_is_typed_is_shown_as_typed(visit: New) -> None:
@@ -206,7 +205,7 @@ def test_a_reload_continues_the_conversation(visit: New) -> None:
     visitor.ready()
     visitor.page.locator(".said").nth(1).wait_for()
     assert visitor.said() == said
-    assert visitor.messages()[:3] == messages
+    assert visitor.messages() == messages
     expect(visitor.page.locator(".divider")).to_contain_text("Earlier in this conversation")
 
 
@@ -220,8 +219,8 @@ def test_another_tab_is_another_conversation(visit: New) -> None:
 def test_clearing_erases_here_and_on_the_server(visit: New, server: RealServer) -> None:
     visitor = visit().opens()
     visitor.asks("what is mk-7?")
-    token = visitor.page.evaluate("Object.entries(sessionStorage).find(([k]) => k.endsWith(':token'))[1]")
-    visitor.page.get_by_role("button", name="Clear the conversation").click()
+    token = visitor.page.evaluate("JSON.parse(Object.entries(sessionStorage).find(([k]) => k.endsWith(':token'))[1])")
+    visitor.chooses("Start again")
     expect(visitor.page.get_by_role("button", name="Keep it")).to_be_focused()
     visitor.page.get_by_role("button", name="Erase").click()
     expect(visitor.page.locator(".said")).to_have_count(0)
@@ -238,7 +237,7 @@ def test_clearing_erases_here_and_on_the_server(visit: New, server: RealServer) 
 def test_clearing_can_be_thought_better_of(visit: New) -> None:
     visitor = visit().opens()
     visitor.asks("what is mk-7?")
-    visitor.page.get_by_role("button", name="Clear the conversation").click()
+    visitor.chooses("Start again")
     visitor.page.keyboard.press("Escape")
     expect(visitor.page.locator(".confirm")).to_be_hidden()
     expect(visitor.panel).to_be_visible()

@@ -31,8 +31,13 @@ def test_a_site_that_is_not_allowed_is_told_so(visit: New, server: RealServer, s
     visitor = visit(sites[1].url)
     visitor.page.goto(sites[1].page("tag.html", f'<script src="{server.url}/widget.js"></script>'))
     visitor.launcher.click()
-    # Without permission the browser keeps even the refusal from the page.
-    expect(visitor.page.locator(".trouble").last).to_be_visible()
+    trouble = visitor.page.locator(".trouble")
+    expect(trouble).to_contain_text("not available on this website")
+    expect(trouble).to_contain_text("call your doctor or clinic")
+    expect(trouble.get_by_role("link", name="Open the chat on its own page")).to_have_attribute(
+        "href", f"{server.url}/chat"
+    )
+    assert any(f"add {sites[1].url} to CALLA_ALLOWED_ORIGINS" in line for line in visitor.console)
     assert visitor.page.locator(".answer").count() == 0
 
 

@@ -9,10 +9,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 # Milliseconds that anything on the page may take on a busy machine.
 PATIENCE = 15_000
+# Every point of the first line of the text belongs to the element: in the window, under nothing.
+FIRST_LINE_IS_VISIBLE = """element => {
+  const range = document.createRange();
+  range.selectNodeContents(element.querySelector('span') || element);
+  const line = range.getClientRects()[0];
+  if (!line || line.width < 4 || line.height < 4) return false;
+  const across = [0.05, 0.5, 0.95].map((part) => line.left + line.width * part);
+  const down = [0.1, 0.5, 0.9].map((part) => line.top + line.height * part);
+  const points = across.flatMap((x) => down.map((y) => [x, y]));
+  return points.every(([x, y]) => {
+    if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) return false;
+    const at = element.getRootNode().elementFromPoint(x, y);
+    return at === element || element.contains(at);
+  });
+}"""
 
 
 class Site:
@@ -52,6 +67,7 @@ class Visitor:
 
     Attributes:
         page: the page.
+        console: what the page has written into the console.
         complaints: script errors and violations of the Content-Security-Policy.
         foreign: requests to anywhere but this machine.
     """
@@ -64,6 +80,8 @@ class Visitor:
         self.complaints: list[str] = []
         self.foreign: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.console: list[str] = []
+        self.page.on("console", lambda m: self.console.append(m.text))
         self.page.on("console", lambda m: self.complaints.append(m.text) if "Content Security" in m.text else None)
         self.page.on("request", lambda r: self._look(r.url))
 
@@ -106,6 +124,11 @@ class Visitor:
         self.page.keyboard.insert_text(text)
         self.page.keyboard.press("Enter")
 
+    def chooses(self, item: str) -> None:
+        """Choose from the menu."""
+        self.page.get_by_role("button", name="Menu").click()
+        self.page.get_by_role("button", name=item).click()
+
     def asks(self, text: str, answers: int = 1) -> None:
         """Ask and wait until so many more messages of the bot have come."""
         before = self.page.locator(".answer, .referral").count()
@@ -115,11 +138,17 @@ class Visitor:
     def waits_for(self, number: int) -> None:
         """Wait until the bot has sent so many messages in all."""
         self.page.locator(".answer, .referral").nth(number - 1).wait_for()
-        self.page.wait_for_function(
-            "() => !document.querySelector('#calla-widget')"
-            ".shadowRoot.querySelector('deep-chat').shadowRoot"
-            ".querySelector('.deep-chat-loading-message-bubble')"
-        )
+        expect(self.page.locator(".dots")).to_have_count(0)
+
+    def sees(self, selector: str, number: int = 0) -> bool:
+        """Whether the first line of an element is on the screen, and nothing lies over it."""
+        return bool(self.page.locator(selector).nth(number).evaluate(FIRST_LINE_IS_VISIBLE))
+
+    def comes_to_see(self, selector: str, number: int = 0) -> None:
+        """Wait until the first line of an element is on the screen."""
+        element = self.page.locator(selector).nth(number)
+        element.wait_for(state="attached")
+        self.page.wait_for_function(FIRST_LINE_IS_VISIBLE, arg=element.element_handle())
 
     def said(self) -> list[str]:
         """What the visitor has said, as the page shows it."""

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-from topic_files import HERE, ROOT, load, read_yaml
+import yaml
+
+from calla.content.check import load
+from calla.content.files import ROOT, Entry
+from tests.content.promised import HERE, of_the_article
 
 TABLE = ROOT / "docs" / "article-coverage.md"
 # Verdict -> the evidence labels that a topic with this main claim may carry.
@@ -48,31 +53,38 @@ def _row(cells: list[str]) -> Row:
         number=int(number),
         claim=claim,
         topics=tuple(topic.strip("* ") for topic in topics.split(",")),
-        main=tuple(re.findall(r"\*\*(\w+)\*\*", topics)),
+        main=tuple(re.findall(r"\*\*([\w.]+)\*\*", topics)),
         verdict=verdict,
     )
 
 
+@lru_cache(maxsize=1)
+def topics() -> dict[str, Entry]:
+    """Return topics and details by id."""
+    return {entry.id: entry for entry in load()[0].entries}
+
+
 def test_every_claim_has_its_row() -> None:
     """Claims and table agree, number by number and word by word."""
-    assert [(row.number, row.claim) for row in rows()] == list(read_yaml(HERE / "article_claims.yml").items())
+    claims = yaml.safe_load((HERE / "article_claims.yml").read_text(encoding="utf-8"))
+    assert [(row.number, row.claim) for row in rows()] == list(claims.items())
 
 
 def test_rows_name_topics_that_exist() -> None:
     """No row points nowhere."""
-    unknown = {row.number: set(row.topics) - load().ids for row in rows()}
+    unknown = {row.number: set(row.topics) - topics().keys() for row in rows()}
     assert not {number: topics for number, topics in unknown.items() if topics}
 
 
 def test_every_topic_of_the_article_is_in_the_table() -> None:
     """What the article started has its claim in the table."""
     named = {topic for row in rows() for topic in row.topics}
-    assert {topic.id for topic in load().topics if topic.origin == "article"} <= named
+    assert of_the_article() <= named
 
 
 def test_verdicts_agree_with_the_labels() -> None:
     """A topic's label is the verdict on its main claim."""
-    labels = {topic.id: topic.metadata.get("evidence") for topic in load().topics}
+    labels = {id: entry.value("evidence") for id, entry in topics().items()}
     wrong = [
         f"claim {row.number} is '{row.verdict}', but {topic} is labelled '{labels[topic]}'"
         for row in rows()
@@ -90,7 +102,6 @@ def test_verdicts_are_known() -> None:
 def test_topics_with_a_label_of_their_own_have_a_main_claim() -> None:
     """A label that judges the article needs the claim that it judges."""
     main = {topic for row in rows() for topic in row.main}
-    judged = {
-        topic.id for topic in load().topics if topic.origin == "article" and topic.metadata.get("evidence") != "general"
-    }
+    known = topics()
+    judged = {id for id in of_the_article() if known[id].value("evidence") != "general"}
     assert judged <= main, f"no row has its main claim in: {', '.join(sorted(judged - main))}"

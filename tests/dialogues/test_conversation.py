@@ -16,6 +16,11 @@ def texts(server: ServerProcess, message: str, sender: str | None = None) -> str
     return "\n".join(reply.get("text", "") for reply in server.ask(message, sender))
 
 
+def topics(server: ServerProcess, sender: str) -> list[str]:
+    """Return the names of what was said, details by the name of their topic."""
+    return [name.partition(".")[0] for name in server.said(sender)]
+
+
 def test_answer_shows_label_source_and_related_topics(server: ServerProcess) -> None:
     (reply,) = server.ask("what is mk-7?")
     assert "MK-7" in reply["text"] and "menaquinone" in reply["text"]
@@ -27,7 +32,7 @@ def test_answer_shows_label_source_and_related_topics(server: ServerProcess) -> 
 def test_button_asks_its_title(server: ServerProcess) -> None:
     (reply,) = server.ask("what is mk-7?", "presser")
     server.ask(reply["buttons"][0]["payload"], "presser")
-    assert server.said("presser")[1] == "utter_faq/what_is_mk4"
+    assert topics(server, "presser")[1] == "utter_faq/what_is_mk4"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,7 @@ def test_however_it_is_typed(server: ServerProcess, message: str) -> None:
 
 def test_two_questions_are_answered_in_turn(server: ServerProcess) -> None:
     server.ask("what is mk-7? and how much water should I drink?", "two")
-    assert server.said("two") == ["utter_faq/what_is_mk7", "utter_faq/hydration"]
+    assert topics(server, "two") == ["utter_faq/what_is_mk7", "utter_faq/hydration"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,7 @@ def test_two_questions_are_answered_in_turn(server: ServerProcess) -> None:
 def test_two_questions_without_a_question_mark(server: ServerProcess, message: str) -> None:
     sender = f"unmarked-{len(message)}"
     server.ask(message, sender)
-    assert server.said(sender) == ["utter_faq/hydration", "utter_faq/alcohol_caffeine_soy"]
+    assert topics(server, sender) == ["utter_faq/hydration", "utter_faq/alcohol_caffeine_soy"]
 
 
 def test_what_may_have_been_meant_too_is_on_a_button(server: ServerProcess) -> None:
@@ -87,7 +92,7 @@ def test_emoji_alone_are_no_question(server: ServerProcess, pictures: str, respo
     sender = f"pictures-{ord(pictures[0])}"
     server.ask("MK-4 or MK-7: how do they differ?", sender)
     server.ask(pictures, sender)
-    assert server.said(sender)[1] == response
+    assert topics(server, sender)[1] == response
 
 
 def test_asking_back_does_not_offer_what_was_just_said(server: ServerProcess) -> None:
@@ -104,17 +109,17 @@ def test_a_referral_alone_offers_what_may_have_been_meant(server: ServerProcess)
 
 def test_one_question_with_and_is_answered_once(server: ServerProcess) -> None:
     server.ask("do salmon and walnuts have omega 3?", "one")
-    assert server.said("one") == ["utter_faq/omega_3"]
+    assert topics(server, "one") == ["utter_faq/omega_3"]
 
 
 def test_follow_ups_use_the_last_topic(server: ServerProcess) -> None:
     for message in ("what is vitamin K2?", "which foods have it?", "is it safe?", "tell me more"):
         server.ask(message, "following")
-    assert server.said("following") == [
+    assert topics(server, "following") == [
         "utter_faq/what_is_vitamin_k2",
         "utter_faq/vitamin_k2_foods",
         "utter_faq/vitamin_k2_side_effects",
-        "utter_more/vitamin_k2_side_effects",
+        "utter_more_about",
     ]
 
 
@@ -128,7 +133,7 @@ def test_follow_ups_use_the_last_topic(server: ServerProcess) -> None:
             "utter_faq/smoking_and_weight",
         ),
         ("which foods have vitamin k2", "and magnesium?", "utter_faq/magnesium_foods"),
-        ("is exercise good for breast health", "how many times a week", "utter_more/exercise_benefits"),
+        ("is exercise good for breast health", "how many times a week", "utter_faq/exercise_benefits"),
         ("what is vitamin k2", "prove it", "utter_faq/supplement_evidence"),
         ("what is mk-7?", "is it going to rain tomorrow", "utter_out_of_scope"),
         ("what is mk-7?", "what is mk-7?", "utter_faq/what_is_mk7"),
@@ -140,17 +145,17 @@ def test_a_message_is_read_in_the_light_of_the_last_answer(
     sender = f"light-{response}"
     server.ask(first, sender)
     server.ask(then, sender)
-    assert server.said(sender)[1:] == [response]
+    assert topics(server, sender)[1:] == [response]
 
 
 def test_what_was_left_out_of_the_second_question_is_understood(server: ServerProcess) -> None:
     server.ask("which foods have vitamin k2, and how much do people take?", "left-out")
-    assert server.said("left-out") == ["utter_faq/vitamin_k2_foods", "utter_faq/vitamin_k2_dose"]
+    assert topics(server, "left-out") == ["utter_faq/vitamin_k2_foods", "utter_faq/vitamin_k2_dose"]
 
 
 def test_things_asked_about_with_one_verb_are_answered_in_turn(server: ServerProcess) -> None:
     server.ask("stress, smoking, hormones - do any of these matter for calcifications", "listed")
-    assert server.said("listed") == [
+    assert topics(server, "listed") == [
         "utter_faq/stress_and_cortisol",
         "utter_faq/smoking_and_weight",
         "utter_faq/hormones_and_calcifications",
@@ -161,26 +166,28 @@ def test_a_remark_that_owes_a_referral_is_no_question_for_more(server: ServerPro
     """ "She takes eliquis" got the referral and then a paragraph on spinach; said first, an emergency's."""
     server.ask("which foods have magnesium", "remark")
     server.ask("she takes eliquis", "remark")
-    assert server.said("remark")[1:] == ["utter_referral/medicines", "utter_faq/vitamin_k_and_blood_thinners"]
+    assert topics(server, "remark")[1:] == ["utter_referral/medicines", "utter_faq/vitamin_k_and_blood_thinners"]
     assert server.ask("she takes warfarin", "remark-alone")[0]["text"].startswith("Good that you ask")
 
 
-def test_when_there_is_no_more_the_related_topics_are_on_buttons(server: ServerProcess) -> None:
-    """The text says "one of these"; there used to be none."""
+def test_tell_me_more_offers_details_that_can_be_picked_by_number(server: ServerProcess) -> None:
     server.ask("what is mk-7?", "curious")
-    server.ask("tell me more", "curious")
     (reply,) = server.ask("tell me more", "curious")
-    assert server.said("curious")[-1] == "utter_no_more"
-    assert reply["buttons"][0]["title"] == "What is MK-4?"
+    assert server.said("curious")[-1] == "utter_more_about"
+    offered = [button["title"] for button in reply["buttons"]]
+    assert 2 <= len(offered) <= 3
+    server.ask("the second one", "curious")
+    picked = server.said("curious")[-1]
+    server.ask(offered[1], "pressed")
+    assert server.said("pressed") == [picked]
 
 
-def test_when_a_detail_is_not_known_the_related_topics_are_on_buttons(server: ServerProcess) -> None:
-    """The third question about the same thing got the same text without any button."""
-    server.ask("what is the marker clip", "detail")
-    server.ask("does it stay in forever", "detail")
-    (reply,) = server.ask("will it beep at the airport", "detail")
-    assert server.said("detail")[1:] == ["utter_more/biopsy_marker_clip", "utter_no_more"]
-    assert reply["buttons"]
+def test_details_of_a_topic_are_answered_one_by_one(server: ServerProcess) -> None:
+    """The third question about the same thing used to get the same text."""
+    for message in ("what is the marker clip", "does it stay in forever", "will it beep at the airport"):
+        server.ask(message, "detail")
+    assert topics(server, "detail") == ["utter_faq/biopsy_marker_clip"] * 3
+    assert len(set(server.said("detail"))) == 3
 
 
 def test_a_stray_clause_is_no_second_question(server: ServerProcess) -> None:
@@ -191,7 +198,7 @@ def test_a_stray_clause_is_no_second_question(server: ServerProcess) -> None:
 
 def test_tell_me_more_without_a_topic_asks_back(server: ServerProcess) -> None:
     server.ask("tell me more", "nothing-yet")
-    assert server.said("nothing-yet") == ["utter_no_topic_yet"]
+    assert topics(server, "nothing-yet") == ["utter_no_topic_yet"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +217,7 @@ def test_tell_me_more_without_a_topic_asks_back(server: ServerProcess) -> None:
 def test_what_is_not_a_question_gets_a_useful_reply(server: ServerProcess, message: str, response: str) -> None:
     sender = f"special-{response}-{len(message)}"
     replies = server.ask(message, sender)
-    assert server.said(sender) == [response]
+    assert topics(server, sender) == [response]
     assert all(reply.get("text") for reply in replies)
 
 
@@ -232,12 +239,26 @@ def test_referral_is_recorded_without_text_or_name(server: ServerProcess) -> Non
     assert "Wilhelmina" not in str(rows) and "recorded-person" not in str(rows)
 
 
-def test_delete_my_data_erases_the_conversation(server: ServerProcess) -> None:
+def test_delete_my_data_asks_before_it_erases(server: ServerProcess) -> None:
+    def left() -> int:
+        with sqlite3.connect(server.folder / "calla.db") as database:
+            (count,) = database.execute("SELECT COUNT(*) FROM events WHERE sender_id = 'leaving'").fetchone()
+        return int(count)
+
     server.ask("what is mk-7?", "leaving")
-    assert "erased" in texts(server, "delete my conversation", "leaving").lower()
-    with sqlite3.connect(server.folder / "calla.db") as database:
-        (left,) = database.execute("SELECT COUNT(*) FROM events WHERE sender_id = 'leaving'").fetchone()
-    assert left == 0
+    (reply,) = server.ask("delete my conversation", "leaving")
+    assert "Shall I?" in reply["text"] and [b["title"] for b in reply["buttons"]] == ["Yes, delete everything"]
+    assert left() > 0
+    assert "erased" in texts(server, "yes", "leaving").lower()
+    assert left() == 0
+
+
+@pytest.mark.parametrize("message", ["forget it", "remove it", "reset"])
+def test_a_passing_word_erases_nothing(server: ServerProcess, message: str) -> None:
+    sender = f"kept-{message[:3]}"
+    server.ask("what is mk-7?", sender)
+    server.ask(message, sender)
+    assert server.said(sender)[0] == "utter_faq/what_is_mk7"
 
 
 def test_no_message_text_in_the_log(server: ServerProcess) -> None:

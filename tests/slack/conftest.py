@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Iterator
 
 import pytest
 from fake_slack import FakeSlack
+from here import Here
 from slack_world import CallaServer, Workspace
 
 
@@ -29,3 +31,24 @@ def server(model: None, fake: FakeSlack, tmp_path_factory: pytest.TempPathFactor
 def workspace(server: CallaServer, fake: FakeSlack) -> Workspace:
     """People in Slack who reach Calla over HTTP."""
     return Workspace(server, fake)
+
+
+@pytest.fixture
+def own_slack() -> Iterator[FakeSlack]:
+    """Slack, for one test that breaks it."""
+    slack = FakeSlack()
+    yield slack
+    slack.stop()
+
+
+@pytest.fixture
+def here(own_slack: FakeSlack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
+    """The channel in this process, with a Slack of its own, impatient."""
+    monkeypatch.setattr("calla.channels.slack.outbox.FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("calla.channels.slack.outbox.LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr("calla.channels.slack.connection.REPAIRED", 0.05)
+    monkeypatch.setattr("calla.channels.slack.connection.RECONNECT", (0.02,))
+    own_slack.members.add("C0CARE")
+    running = Here(own_slack, tmp_path, slack_care_channel="C0CARE").start()
+    yield running
+    running.stop()

@@ -22,6 +22,10 @@ from aiohttp import WSMsgType, web
 BOT_TOKEN, APP_TOKEN = "xoxb-test-token", "xapp-test-token"
 SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
 TEAM, BOT_USER, BOT_ID = "T0CALLA", "U0CALLA", "B0CALLA"
+SCOPES = (
+    "app_mentions:read,assistant:write,channels:history,channels:read,chat:write,commands,groups:history,groups:read,"
+    "im:history,im:write,mpim:history,users:read"
+)
 TS = re.compile(r"\d{10}\.\d{6}")
 CHANNEL = re.compile(r"[CDGU][A-Z0-9]{2,}")
 # What may follow an unescaped "<" or "&" in mrkdwn.
@@ -45,7 +49,13 @@ METHODS: dict[str, set[str]] = {
     },
     "chat.postEphemeral": {"channel!", "user!", "text", "blocks", "thread_ts"},
     "chat.getPermalink": {"channel!", "message_ts!"},
-    "conversations.history": {"channel!", "limit", "oldest", "latest", "inclusive"},
+    "chat.update": {"channel!", "ts!", "text", "blocks"},
+    "chat.delete": {"channel!", "ts!"},
+    "conversations.history": {"channel!", "limit", "oldest", "latest", "inclusive", "include_all_metadata"},
+    "conversations.replies": {"channel!", "ts!", "limit", "oldest", "latest", "inclusive", "include_all_metadata"},
+    "conversations.info": {"channel!"},
+    "conversations.open": {"users!", "return_im"},
+    "users.info": {"user!"},
     "views.publish": {"user_id!", "view!", "hash"},
     "assistant.threads.setSuggestedPrompts": {"channel_id!", "prompts!", "thread_ts", "title"},
 }
@@ -65,6 +75,7 @@ class Call:
         error: Slack's error code; ``None`` if the request was accepted.
         time: ``time.monotonic()`` of its arrival.
         ts: timestamp given to an accepted message.
+        shown: timestamp under which a person sees it, if it is no message that stays.
     """
 
     method: str
@@ -72,6 +83,7 @@ class Call:
     error: Optional[str] = None
     time: float = field(default_factory=time.monotonic)
     ts: str = ""
+    shown: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -100,6 +112,11 @@ class Call:
             elements = block.get("elements", []) if block["type"] == "actions" else [block.get("accessory") or {}]
             found.extend((block, element) for element in elements if element.get("type") == "button")
         return found
+
+    def thumbs(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The feedback buttons with the block they stand in."""
+        blocks = self.args.get("blocks") or []
+        return next((block, block["elements"][0]) for block in blocks if block["type"] == "context_actions")
 
 
 def _texts(item: Any) -> list[str]:
@@ -147,6 +164,19 @@ def check_button(button: Any, seen: set[str]) -> None:
         raise RefusedError("invalid_blocks")
 
 
+def check_thumbs(element: Any) -> None:
+    """Check a pair of feedback buttons."""
+    if set(element) != {"type", "action_id", "positive_button", "negative_button"}:
+        raise RefusedError("invalid_blocks")
+    for name in ("positive_button", "negative_button"):
+        thumb = element[name]
+        if set(thumb) - {"text", "value", "accessibility_label"} or not 1 <= len(thumb.get("value", "")) <= 2000:
+            raise RefusedError("invalid_blocks")
+        check_text(thumb.get("text"), ("plain_text",), 75)
+        if len(thumb.get("accessibility_label", "")) > 75:
+            raise RefusedError("invalid_blocks")
+
+
 def check_blocks(blocks: Any, limit: int) -> None:
     """Check blocks as Slack does."""
     if not isinstance(blocks, list) or not 1 <= len(blocks) <= limit:
@@ -183,6 +213,11 @@ def check_blocks(blocks: Any, limit: int) -> None:
                 if element.get("type") != "button":
                     raise RefusedError("invalid_blocks")
                 check_button(element, actions)
+        elif kind == "context_actions":
+            if extra != {"elements"} or not 1 <= len(block["elements"]) <= 5:
+                raise RefusedError("invalid_blocks")
+            for element in block["elements"]:
+                check_thumbs(element)
         elif kind != "divider" or extra:
             raise RefusedError("invalid_blocks")
 
@@ -195,6 +230,14 @@ class FakeSlack:
         members: channels that Calla is in; messages into others are refused.
         absent: pairs of channel and user, for people who are not in a channel.
         acks: envelopes acknowledged over a socket: id to time and payload, one each time.
+        revoked: why Slack refuses the bot token; empty while it does not.
+        scopes: what the bot token may do.
+        users: what is known of people beside their id.
+        channels: what is known of channels beside their id.
+        pace: seconds that must lie between two messages to a channel.
+        old: whether it is a Slack that knows no feedback buttons.
+        silent: whether sockets answer no sign of life.
+        undeletable: timestamps of messages that cannot be deleted.
     """
 
     def __init__(self) -> None:
@@ -206,6 +249,15 @@ class FakeSlack:
         self.threads: set[tuple[str, str]] = set()
         self.sockets: list[web.WebSocketResponse] = []
         self.opened = 0
+        self.revoked = ""
+        self.scopes = SCOPES
+        self.users: dict[str, dict[str, Any]] = {}
+        self.channels: dict[str, dict[str, Any]] = {}
+        self.pace = 0.0
+        self.old = False
+        self.silent = False
+        self.undeletable: set[str] = set()
+        self._last: dict[str, float] = {}
         self._troubles: dict[tuple[str, str], deque[tuple[str, Any]]] = defaultdict(deque)
         self._response_urls: dict[str, int] = {}
         self._changed = threading.Condition()
@@ -238,7 +290,9 @@ class FakeSlack:
             method: Web API method, or ``response_url``.
             kind: ``rate`` (429; value: seconds to wait), ``error`` (value: code),
                 ``break`` (connection closed), ``server`` (500), ``slow`` (value: seconds),
-                ``hang`` (value: a ``threading.Event`` to wait for, then closed unheard).
+                ``hang`` (value: a ``threading.Event`` to wait for, then closed unheard),
+                ``status`` (value: an HTTP status, with a page instead of an answer),
+                ``accepted`` (taken, then closed without an answer; value: a status instead).
             value: see ``kind``.
             about: only calls for this channel or user.
             times: how many calls.
@@ -375,6 +429,18 @@ class FakeSlack:
             elif kind == "server":
                 self._note(call)
                 return web.Response(status=500, text="oops")
+            elif kind == "status":
+                self._note(call)
+                return web.Response(status=value, text="<html>Out of order</html>", content_type="text/html")
+            elif kind == "accepted":
+                call.error = None
+                try:
+                    self._do(call, BOT_TOKEN)
+                except RefusedError as refused:
+                    call.error = str(refused)
+                self._note(call)
+                if value:
+                    return web.Response(status=value, text="<html>Lost</html>", content_type="text/html")
             else:
                 self._note(call)
             if request.transport is not None:
@@ -403,14 +469,21 @@ class FakeSlack:
         answer = await self._trouble_for(call, request)
         if answer is not None:
             return answer
+        about = str(args.get("channel") or "")
+        if self.pace and method == "chat.postMessage" and call.time - self._last.get(about, 0.0) < self.pace:
+            call.error = "ratelimited"
+            self._note(call)
+            wait = {"Retry-After": str(self.pace)}
+            return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=wait)
         try:
             body = self._do(call, token)
         except RefusedError as refused:
             call.error = str(refused)
             self._note(call)
             return web.json_response({"ok": False, "error": call.error})
+        self._last[about] = call.time
         self._note(call)
-        return web.json_response({"ok": True, **body})
+        return web.json_response({"ok": True, **body}, headers={"x-oauth-scopes": self.scopes})
 
     def _do(self, call: Call, token: str) -> dict[str, Any]:
         """Check a call and return what Slack would answer."""
@@ -421,6 +494,8 @@ class FakeSlack:
             raise RefusedError("not_authed")
         if token != (APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN):
             raise RefusedError("invalid_auth")
+        if self.revoked and token == BOT_TOKEN:
+            raise RefusedError(self.revoked)
         known = {name.rstrip("!") for name in METHODS[method]}
         needed = {name.rstrip("!") for name in METHODS[method] if name.endswith("!")}
         if set(args) - known or any(args.get(name) in (None, "") for name in needed):
@@ -436,8 +511,16 @@ class FakeSlack:
                 raise RefusedError("message_not_found")
             number = args["message_ts"].replace(".", "")
             return {"permalink": f"https://calla.slack.com/archives/{args['channel']}/p{number}"}
-        if method == "conversations.history":
-            return {"messages": self.history[args["channel"]][: int(args.get("limit", 100))], "has_more": False}
+        if method in ("conversations.history", "conversations.replies"):
+            return self._look_up(method, args)
+        if method == "conversations.open":
+            return {"channel": {"id": self.direct(str(args["users"]))}}
+        if method == "conversations.info":
+            return {"channel": self._facts(str(args["channel"]))}
+        if method == "users.info":
+            return {"user": {"id": args["user"], "team_id": TEAM, **self.users.get(str(args["user"]), {})}}
+        if method in ("chat.update", "chat.delete"):
+            return self._change(method, args)
         if method == "views.publish":
             view = args["view"]
             if set(view) - {"type", "blocks", "callback_id", "private_metadata"} or view.get("type") != "home":
@@ -448,6 +531,39 @@ class FakeSlack:
         if not 1 <= len(prompts) <= 4 or any(set(p) != {"title", "message"} or not all(p.values()) for p in prompts):
             raise RefusedError("invalid_arguments")
         return {}
+
+    @staticmethod
+    def direct(user: str) -> str:
+        """Return the direct messages of a person with Calla."""
+        return f"D{user[1:]}"
+
+    def _facts(self, channel: str) -> dict[str, Any]:
+        if channel[0] in "CG" and channel not in self.members and channel not in self.channels:
+            raise RefusedError("channel_not_found")
+        facts = {"is_member": channel in self.members, "is_private": True, "is_archived": False}
+        return {"id": channel, **facts, **self.channels.get(channel, {})}
+
+    def _look_up(self, method: str, args: dict[str, Any]) -> dict[str, Any]:
+        found = self.history[args["channel"]]
+        if method == "conversations.replies":
+            found = [one for one in found if args["ts"] in (one["ts"], one.get("thread_ts"))]
+        if not args.get("include_all_metadata"):
+            found = [{k: v for k, v in one.items() if k != "metadata"} for one in found]
+        return {"messages": found[: int(args.get("limit", 100))], "has_more": False}
+
+    def _change(self, method: str, args: dict[str, Any]) -> dict[str, Any]:
+        standing = self.history[args["channel"]]
+        mine = next((one for one in standing if one["ts"] == args["ts"]), None)
+        if mine is None:
+            raise RefusedError("message_not_found")
+        if mine.get("user") != BOT_USER or args["ts"] in self.undeletable:
+            raise RefusedError("cant_delete_message" if method == "chat.delete" else "cant_update_message")
+        if method == "chat.delete":
+            standing.remove(mine)
+        else:
+            self._content(args)
+            mine.update(text=args.get("text"), blocks=args.get("blocks"))
+        return {"channel": args["channel"], "ts": args["ts"]}
 
     def _post(self, call: Call) -> dict[str, Any]:
         args = call.args
@@ -467,13 +583,18 @@ class FakeSlack:
                 raise RefusedError("nobody_sees_it")
             return {"message_ts": self.now()}
         call.ts = self.now()
-        self.history[channel].insert(0, {"ts": call.ts, "user": BOT_USER})
+        metadata = args.get("metadata")
+        if metadata is not None and set(metadata) != {"event_type", "event_payload"}:
+            raise RefusedError("invalid_metadata_format")
+        where = self.direct(channel) if channel[0] == "U" else channel
+        standing = {"ts": call.ts, "user": BOT_USER, "text": args.get("text"), "blocks": args.get("blocks")}
         if thread is not None:
+            standing["thread_ts"] = str(thread)
             self.threads.add((channel, str(thread)))
-        return {"channel": channel, "ts": call.ts, "message": {"ts": call.ts}}
+        self.history[where].insert(0, {**standing, "metadata": metadata})
+        return {"channel": where, "ts": call.ts, "message": {"ts": call.ts}}
 
-    @staticmethod
-    def _content(args: dict[str, Any]) -> None:
+    def _content(self, args: dict[str, Any]) -> None:
         text, blocks = args.get("text"), args.get("blocks")
         if not text and not blocks:
             raise RefusedError("no_text")
@@ -483,6 +604,8 @@ class FakeSlack:
             check_mrkdwn(text)
         if blocks is not None:
             check_blocks(blocks, 50)
+            if self.old and any(block["type"] == "context_actions" for block in blocks):
+                raise RefusedError("invalid_blocks")
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         token = request.match_info["token"]
@@ -508,7 +631,7 @@ class FakeSlack:
             call.error, status = "used_url", 404
         else:
             try:
-                if set(args) - known or args.get("response_type") not in ("ephemeral", "in_channel"):
+                if set(args) - known or args.get("response_type", "ephemeral") not in ("ephemeral", "in_channel"):
                     raise RefusedError("invalid_payload")
                 self._content(args)
                 self._response_urls[token] += 1
@@ -518,7 +641,7 @@ class FakeSlack:
         return web.Response(text=call.error or "ok", status=status)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
         await socket.send_str(json.dumps({"type": "hello", "num_connections": 1}))
         with self._changed:
@@ -527,6 +650,8 @@ class FakeSlack:
             self._changed.notify_all()
         try:
             async for message in socket:
+                if message.type == WSMsgType.PING and not self.silent:
+                    await socket.pong(message.data)
                 if message.type == WSMsgType.TEXT and message.data.startswith("{"):
                     body = json.loads(message.data)
                     with self._changed:

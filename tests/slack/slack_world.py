@@ -154,8 +154,29 @@ class Workspace:
             the response, and the address for private answers.
         """
         block, button = next((b, e) for b, e in call.buttons() if e["text"]["text"] == label)
+        return self.act(
+            user, call, block, {**button, "value": button["value"] if value is None else value}, channel, mpim
+        )
+
+    def thumb(
+        self, user: str, call: Call, which: str, *, channel: str, value: Optional[str] = None
+    ) -> tuple[requests.Response, str]:
+        """Press a thumb: ``positive_button`` or ``negative_button``."""
+        block, thumbs = call.thumbs()
+        pressed = {
+            "type": "feedback_buttons",
+            "action_id": thumbs["action_id"],
+            "value": value or thumbs[which]["value"],
+        }
+        return self.act(user, call, block, pressed, channel)
+
+    def act(
+        self, user: str, call: Call, block: dict[str, Any], element: dict[str, Any], channel: str, mpim: bool = False
+    ) -> tuple[requests.Response, str]:
+        """Use an interactive element of a message that Calla posted."""
         url = self.fake.response_url()
-        ts = call.ts or self.fake.now()
+        call.shown = call.ts or call.shown or self.fake.now()
+        ts = call.shown
         container = {"type": "message", "message_ts": ts, "channel_id": channel, "is_ephemeral": call.ts == ""}
         thread = call.args.get("thread_ts")
         if thread:
@@ -170,16 +191,18 @@ class Workspace:
             "response_url": url,
             "actions": [
                 {
-                    "type": "button",
-                    "action_id": button["action_id"],
+                    "type": element.get("type", "button"),
+                    "action_id": element["action_id"],
                     "block_id": block["block_id"],
-                    "value": button["value"] if value is None else value,
+                    "value": element["value"],
                     "action_ts": f"{time.time():.6f}",
                 }
             ],
         }
         if call.ts:
-            payload["message"] = {"ts": ts, "user": BOT_USER, **({"thread_ts": thread} if thread else {})}
+            standing = next((one for one in self.fake.history[channel] if one["ts"] == ts), {})
+            shown = {"text": standing.get("text", ""), "blocks": standing.get("blocks") or []}
+            payload["message"] = {"ts": ts, "user": BOT_USER, **shown, **({"thread_ts": thread} if thread else {})}
         return self.interact(payload), url
 
     def settled(self) -> None:

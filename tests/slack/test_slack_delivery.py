@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterator
 
 import pytest
 from fake_slack import FakeSlack
 from slack_world import CallaServer, Workspace
 
-from calla.channels.slack_delivery import MAX_KEYS, SLOTS, Lanes, SeenInMemory, SeenInRedis, Turn, seen_store
-from calla.channels.slack_identity import Place, Question
-from calla.channels.slack_inbox import GIVE_UP, REMEMBER, Inbox
+from calla.channels.slack.identity import Place, Question
+from calla.channels.slack.inbox import REMEMBER, Inbox
+from calla.channels.slack.lanes import SLOTS, Lanes, Turn
+from calla.channels.slack.ledger import Ledger
+from calla.channels.slack.seen import MAX_KEYS, SeenInMemory, SeenInRedis, seen_store
 from tests.running import free_port
 
 
 def question(key: str, conversation: str = "c") -> Question:
-    return Question(key, conversation, "text", Place("T", "D", "U", "im"))
+    return Question(key, conversation, "text", Place("T", "D", "U", "im"), "person")
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +133,8 @@ def test_a_conversation_is_in_order_and_others_do_not_wait_for_it() -> None:
         done: list[str] = []
         gate, others = asyncio.Event(), asyncio.Event()
 
-        async def answer(asked: Question, sent: Optional[int], turn: Turn) -> None:
-            async with turn():
+        async def answer(asked: Question, left: bool, turn: Turn) -> None:
+            async with turn(asked):
                 await asyncio.sleep(0)
             if asked.key == "a0":
                 await gate.wait()
@@ -156,9 +160,9 @@ def test_few_are_understood_at_a_time_and_a_failure_stops_nothing() -> None:
     async def run() -> None:
         now = most = finished = 0
 
-        async def answer(asked: Question, sent: Optional[int], turn: Turn) -> None:
+        async def answer(asked: Question, left: bool, turn: Turn) -> None:
             nonlocal now, most, finished
-            async with turn():
+            async with turn(asked):
                 now += 1
                 most = max(most, now)
                 await asyncio.sleep(0)
@@ -180,8 +184,8 @@ def test_acknowledging_goes_before_understanding() -> None:
     async def run() -> None:
         order: list[str] = []
 
-        async def answer(asked: Question, sent: Optional[int], turn: Turn) -> None:
-            async with turn():
+        async def answer(asked: Question, left: bool, turn: Turn) -> None:
+            async with turn(asked):
                 order.append("understood")
 
         lanes = Lanes(answer)
@@ -203,40 +207,83 @@ def test_acknowledging_goes_before_understanding() -> None:
 # ---------------------------------------------------------------------------- inbox
 
 
+def test_what_is_urgent_waits_for_nobody() -> None:
+    async def run() -> None:
+        done: list[str] = []
+        gate = asyncio.Event()
+
+        async def answer(asked: Question, left: bool, turn: Turn) -> None:
+            async with turn(asked):
+                if not asked.urgent:
+                    await gate.wait()
+                done.append(asked.key)
+                if asked.urgent:
+                    gate.set()
+
+        lanes = Lanes(answer)
+        for number in range(SLOTS * 2):
+            lanes.put(question(str(number), f"c{number % 5}"))
+        lanes.put(dataclasses.replace(question("urgent", "c0"), urgent=True))
+        await lanes.drain(5)
+        assert done[0] == "urgent" and len(done) == SLOTS * 2 + 1
+
+    asyncio.run(run())
+
+
+def inboxes(folder: Path, *owners: str) -> list[Inbox]:
+    ledger = Ledger(f"sqlite:///{folder / 'calla.db'}")
+    return [Inbox(ledger, owner) for owner in owners]
+
+
 def test_a_question_is_written_once_and_taken_up_by_the_next(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'calla.db'}"
-    old = Inbox(url)
-    first, second = question("1"), question("2")
-    assert old.add(first) and old.add(second)
-    assert not old.add(first)
-    old.sent(first, 2)
-    old.done(second)
-    assert old.take_over() == []
-    new = Inbox(url)
-    assert new.take_over(alive=[old.owner]) == []
-    assert new.take_over() == [(first, 2)]
-    assert new.take_over() == []
-    assert not new.add(second)
-    new.done(first)
-    assert new.open() == 0
-    assert b"text" not in b"".join(
-        str(row).encode() for row in new._engine.execute("SELECT question FROM slack_inbox").fetchall()
-    )
+    async def run() -> None:
+        old, new = inboxes(tmp_path, "old", "new")
+        first, second = question("1"), question("2")
+        assert await old.add(first) and await old.add(second)
+        assert not await old.add(first)
+        await old.done(second.key)
+        assert await old.take_over() == []
+        assert await new.take_over(alive=["old"]) == []
+        assert await new.take_over() == [first]
+        assert await new.take_over() == []
+        assert not await new.add(second)
+        await new.done(first.key)
+        assert not await new.is_open(first)
+        kept = new._engine.execute("SELECT question FROM slack_questions").fetchall()
+        assert [row[0] for row in kept] == [None, None]
+
+    asyncio.run(run())
 
 
 def test_the_inbox_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    inbox = Inbox(f"sqlite:///{tmp_path / 'calla.db'}")
-    inbox.add(question("answered"))
-    inbox.done(question("answered"))
-    inbox.add(question("open"))
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + REMEMBER + 1)
-    inbox.clean()
-    assert inbox.open() == 1
-    assert inbox.add(question("answered"))
-    monkeypatch.setattr(time, "time", lambda: now + GIVE_UP + REMEMBER + 2)
-    inbox.clean()
-    assert inbox.open() == 0
+    async def run() -> None:
+        (inbox,) = inboxes(tmp_path, "one")
+        await inbox.add(question("answered"))
+        await inbox.done("answered")
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + REMEMBER + 1)
+        inbox.clean()
+        assert await inbox.add(question("answered"))
+
+    asyncio.run(run())
+
+
+def test_what_the_database_does_not_take_now_is_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        monkeypatch.setattr("calla.channels.slack.ledger.AGAIN", 0.01)
+        (inbox,) = inboxes(tmp_path, "one")
+        await inbox.add(question("1"))
+        trouble = sqlite3.connect(tmp_path / "calla.db", isolation_level=None)
+        trouble.execute("BEGIN IMMEDIATE")
+        await inbox.done("1")
+        assert await inbox.is_open(question("1"))
+        trouble.execute("ROLLBACK")
+        writing = inbox._ledger._writing
+        assert writing is not None
+        await asyncio.wait_for(writing, 10)
+        assert not await inbox.is_open(question("1"))
+
+    asyncio.run(run())
 
 
 # ------------------------------------------------------- two processes, the real thing

@@ -9,10 +9,13 @@ import pytest
 import yaml
 from fake_slack import Call, check_blocks, check_mrkdwn
 
-from calla.channels import slack_home
-from calla.channels.slack_format import MAX_BUTTON, MAX_HEADER, escaped, link, mrkdwn, pieces, plain, render
+from calla.channels.slack import home as slack_home
+from calla.channels.slack.blocks import LACKS, MAX_BUTTON, MAX_HEADER, plain, render
+from calla.channels.slack.text import escaped, link, mrkdwn, pieces
 from calla.settings import ROOT
 
+BUTTONS = ("helpful", "not_helpful", "helpful_label", "not_helpful_label", "show", "ask_this", "erase_yes", "erase_no")
+BUTTONS += ("handoff_take", *(f"lack_{lack}" for lack in LACKS))
 RESPONSES = yaml.safe_load((ROOT / "data" / "conversation" / "slack.yml").read_text(encoding="utf-8"))["responses"]
 
 
@@ -135,7 +138,7 @@ def test_all_sources_are_linked() -> None:
 
 @pytest.mark.parametrize("kind", ["emergency", "crisis", "urgent", "planned", "prescriber"])
 def test_a_referral_is_marked_and_carries_no_votes(kind: str) -> None:
-    (post,) = render(message("Call now.", "utter_referral/x", kind=kind), WORDS, asked="Title", showable=True)
+    (post,) = render(message("Call now.", "utter_referral/x", kind=kind), WORDS, asked="Title", show="C1|1.1")
     assert post.blocks[0]["type"] == "header"
     assert post.blocks[1]["text"]["text"] == "Call now."
     assert not Call("", {"blocks": post.blocks}).buttons()
@@ -149,9 +152,9 @@ def test_a_clarification_offers_its_topics_without_a_heading() -> None:
 
 def test_only_a_private_answer_can_be_shown() -> None:
     show = RESPONSES["utter_slack/show"][0]["text"]
-    assert show in said(render(message(), WORDS, showable=True))
+    assert show in said(render(message(), WORDS, show="C1|1.1"))
     assert show not in said(render(message(), WORDS))
-    assert show not in said(render(message(name="utter_out_of_scope"), WORDS, showable=True))
+    assert show not in said(render(message(name="utter_out_of_scope"), WORDS, show="C1|1.1"))
 
 
 def test_an_empty_message_is_not_sent() -> None:
@@ -159,7 +162,7 @@ def test_an_empty_message_is_not_sent() -> None:
 
 
 def test_home_welcome_and_prompts_pass() -> None:
-    check_blocks(slack_home.home_view(WORDS)["blocks"], 100)  # type: ignore[arg-type]
+    check_blocks(slack_home.home_view(WORDS, care=True)["blocks"], 100)  # type: ignore[arg-type]
     check_blocks(slack_home.welcome(WORDS).blocks, 50)  # type: ignore[arg-type]
     assert len(slack_home.prompts(WORDS)) == 4  # type: ignore[arg-type]
 
@@ -170,14 +173,15 @@ def test_the_short_texts_fit() -> None:
         check_blocks(plain(name, WORDS).blocks, 50)
         if "/mark_" in name:
             assert len(text) <= MAX_HEADER
-        if name.rpartition("/")[2] in ("helpful", "not_helpful", "show", "ask_this"):
+        if name.rpartition("/")[2] in BUTTONS:
             assert len(text) <= MAX_BUTTON
 
 
 def test_every_text_that_is_used_exists_and_the_other_way_round() -> None:
-    code = "\n".join(f.read_text(encoding="utf-8") for f in (ROOT / "calla" / "channels").glob("slack*.py"))
-    code = code.replace("utter_slack/mark_{", " ")
-    used = set(re.findall(r"utter_slack/\w+", code)) - {"utter_slack/mark_"}
+    code = "\n".join(f.read_text(encoding="utf-8") for f in (ROOT / "calla" / "channels" / "slack").glob("*.py"))
+    used = set(re.findall(r'"utter_slack/(\w+)"', code))
+    used |= {"helpful", "helpful_label", "not_helpful", "not_helpful_label", *(f"lack_{lack}" for lack in LACKS)}
+    used = {f"utter_slack/{name}" for name in used}
     marks = {f"utter_slack/mark_{kind}" for kind in ("emergency", "crisis", "urgent", "planned", "prescriber")}
     assert used | marks == set(RESPONSES)
 

@@ -180,15 +180,15 @@ def test_a_channel_message_without_a_mention_is_not_for_calla(workspace: Workspa
 
 def test_a_group_of_direct_messages_is_answered(workspace: Workspace, fake: FakeSlack) -> None:
     user, group = workspace.person(), workspace.channel("G")
-    workspace.deliver(workspace.message(user, group, QUESTION))
-    workspace.deliver(workspace.message(user, group, "Is magnesium in nuts?", thread_ts=fake.now()))
+    workspace.deliver(workspace.message(user, group, f"<@{BOT_USER}> {QUESTION}"))
+    workspace.deliver(workspace.message(user, group, f"<@{BOT_USER}> Is magnesium in nuts?", thread_ts=fake.now()))
     assert len(fake.wait_posts(group, 2)) == 2
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"type": "app_mention", "edited": {"user": "U1", "ts": "1.2"}},
+        {"edited": {"user": "U1", "ts": "1.2"}},
         {"subtype": "channel_join"},
         {"subtype": "message_changed", "message": {"text": QUESTION, "user": "U1"}},
         {"subtype": "message_deleted"},

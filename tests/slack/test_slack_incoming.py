@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from calla.channels.slack_incoming import decoded, read_message, words_of
+from calla.channels.slack.incoming import Team, decoded, read_message, words_of
 from calla.text import MAX_SCREENED
+
+TEAM = Team("T", None, frozenset({"UBOT"}))
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def event(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_slacks_writing_becomes_what_people_see(text: str, expected: str) -> None:
-    assert decoded(text, "UBOT") == expected
+    assert decoded(text, {"UBOT"}) == expected
 
 
 def test_emoji_become_characters_where_slack_says_which() -> None:
@@ -43,20 +45,20 @@ def test_emoji_become_characters_where_slack_says_which() -> None:
     ]
     blocks = [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}]
     message = {"text": "hi :wave::skin-tone-2: at 10:30:15 :lump: :broken:", "blocks": blocks}
-    assert words_of(message, "UBOT") == "hi \U0001f44b\U0001f3fb at 10:30:15 :lump: :broken:"
+    assert words_of(message, {"UBOT"}) == "hi \U0001f44b\U0001f3fb at 10:30:15 :lump: :broken:"
 
 
 def test_forwarded_messages_are_part_of_the_text() -> None:
-    assert words_of({"text": "look", "attachments": [{"is_share": True, "text": "a lump"}]}, "UBOT") == "look\na lump"
-    assert words_of({"text": "look", "attachments": [{"text": "a preview of a page"}]}, "UBOT") == "look"
-    assert words_of({"text": "", "attachments": [{"fallback": "a lump"}]}, "UBOT") == "a lump"
-    assert words_of({"attachments": ["rubbish", None]}, "UBOT") == ""
+    assert words_of({"text": "look", "attachments": [{"is_share": True, "text": "a lump"}]}, {"UBOT"}) == "look\na lump"
+    assert words_of({"text": "look", "attachments": [{"text": "a preview of a page"}]}, {"UBOT"}) == "look"
+    assert words_of({"text": "", "attachments": [{"fallback": "a lump"}]}, {"UBOT"}) == "a lump"
+    assert words_of({"attachments": ["rubbish", None]}, {"UBOT"}) == ""
 
 
 @pytest.mark.parametrize("unit", ["x", "<", "&lt;", ":a", "<@U1", "<@U1> ", "&amp;amp;"])
 def test_a_text_of_any_size_is_read_quickly_and_cut(unit: str) -> None:
     started = time.perf_counter()
-    assert len(words_of({"text": unit * (40_000 // len(unit))}, "UBOT")) <= MAX_SCREENED
+    assert len(words_of({"text": unit * (40_000 // len(unit))}, {"UBOT"})) <= MAX_SCREENED
     assert time.perf_counter() - started < 0.5
 
 
@@ -77,12 +79,12 @@ def test_a_text_of_any_size_is_read_quickly_and_cut(unit: str) -> None:
     ],
 )
 def test_what_no_person_writes_is_not_read(changes: dict[str, Any]) -> None:
-    assert read_message(event(**changes), team="T", bot_user="UBOT") is None
+    assert read_message(event(**changes), TEAM) is None
 
 
 def test_answers_belong_where_the_question_stands() -> None:
     def place(**changes: Any) -> tuple[str, Any, bool]:
-        spoken = read_message(event(**changes), team="T", bot_user="UBOT")
+        spoken = read_message(event(**changes), TEAM)
         assert spoken is not None
         return spoken.place.kind, spoken.place.thread, spoken.place.open_thread
 
@@ -96,12 +98,14 @@ def test_answers_belong_where_the_question_stands() -> None:
 
 def test_who_is_addressed_is_known() -> None:
     def flags(text: str, kind: str = "message") -> tuple[bool, bool]:
-        spoken = read_message(event(text=text, type=kind), team="T", bot_user="UBOT")
+        spoken = read_message(event(text=text, type=kind), TEAM)
         assert spoken is not None
         return spoken.mentioned, spoken.to_others
 
     assert flags("<@UBOT> hi") == (True, False)
     assert flags("hi <@UBOT|calla>") == (True, False)
     assert flags(" <@U2> hi") == (False, True)
-    assert flags("hi <@U2>") == (False, False)
+    assert flags("hi <@U2>") == (False, True)
+    assert flags("<!here> who knows?") == (False, True)
+    assert flags("<@U2> ask <@UBOT>") == (True, False)
     assert flags("hi", "app_mention") == (True, False)

@@ -13,24 +13,33 @@ import yaml
 from fake_slack import APP_TOKEN, BOT_TOKEN, METHODS, SIGNING_SECRET, FakeSlack
 from slack_world import CallaServer, Workspace, sign
 
-from calla.channels import slack
+from calla.channels.slack import intake as slack
+from calla.channels.slack.connection import SCOPES
 from calla.settings import ROOT, Settings
 
-CHANNEL_FILES = sorted((ROOT / "calla" / "channels").glob("slack*.py"))
+CHANNEL_FILES = sorted((ROOT / "calla" / "channels" / "slack").glob("*.py"))
 GUIDE = (ROOT / "docs" / "slack.md").read_text(encoding="utf-8")
 # The scope that each method of the Web API needs; None: any token.
-METHOD_SCOPES = {
-    "auth_test": None,
-    "apps_connections_open": None,
-    "chat_getPermalink": None,
-    "views_publish": None,
-    "chat_postMessage": "chat:write",
-    "chat_postEphemeral": "chat:write",
-    "conversations_history": "im:history",
-    "assistant_threads_setSuggestedPrompts": "assistant:write",
+METHOD_SCOPES: dict[str, set[str]] = {
+    "auth_test": set(),
+    "apps_connections_open": set(),
+    "chat_getPermalink": set(),
+    "views_publish": set(),
+    "chat_postMessage": {"chat:write"},
+    "chat_postEphemeral": {"chat:write"},
+    "chat_update": {"chat:write"},
+    "chat_delete": {"chat:write"},
+    "conversations_history": {"im:history", "channels:history", "groups:history", "mpim:history"},
+    "conversations_replies": {"im:history", "channels:history", "groups:history", "mpim:history"},
+    "conversations_info": {"channels:read", "groups:read"},
+    "conversations_open": {"im:write"},
+    "users_info": {"users:read"},
+    "assistant_threads_setSuggestedPrompts": {"assistant:write"},
 }
 EVENT_SCOPES = {
     "app_home_opened": None,
+    "app_uninstalled": None,
+    "tokens_revoked": None,
     "app_mention": "app_mentions:read",
     "message.channels": "channels:history",
     "message.groups": "groups:history",
@@ -49,11 +58,8 @@ def called_methods() -> set[str]:
     found = set()
     for file in CHANNEL_FILES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Attribute)
-                and node.value.attr == "_client"
-            ):
+            named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute)
+            if named and node.value.attr == "_client":
                 found.add(node.attr)
     return found - {"session", "base_url"}
 
@@ -63,8 +69,9 @@ def test_the_scopes_are_what_the_code_uses(manifest: dict[str, Any]) -> None:
     assert methods == set(METHOD_SCOPES)
     events = set(manifest["settings"]["event_subscriptions"]["bot_events"])
     assert events == set(EVENT_SCOPES)
-    needed = {METHOD_SCOPES[m] for m in methods} | {EVENT_SCOPES[e] for e in events} | {"commands"}
-    assert set(manifest["oauth_config"]["scopes"]["bot"]) == needed - {None}
+    needed = set().union(*METHOD_SCOPES.values()) | {EVENT_SCOPES[e] for e in events} | {"commands"}
+    assert set(manifest["oauth_config"]["scopes"]["bot"]) == needed - {None} == SCOPES
+    assert manifest["settings"]["org_deploy_enabled"] is True
     assert "user" not in manifest["oauth_config"]["scopes"]
 
 
@@ -76,6 +83,7 @@ def test_command_and_shortcut_are_those_of_the_code(manifest: dict[str, Any]) ->
     features = manifest["features"]
     assert [c["command"] for c in features["slash_commands"]] == ["/calla"]
     assert [(s["callback_id"], s["type"]) for s in features["shortcuts"]] == [(slack.SHORTCUT, "message")]
+    assert slack.COMMAND == "/calla"
     assert features["shortcuts"][0]["name"] == "Ask Calla about this"
 
 

@@ -12,7 +12,7 @@ import requests
 from fake_slack import FakeSlack
 from slack_world import CallaServer, Workspace
 
-from calla.channels.slack_identity import Place, conversation_id
+from calla.channels.slack.identity import Place, conversation_id, person_id
 from calla.settings import ROOT
 
 SETS = ("referral_messages", "attack_1", "attack_2", "benign_messages")
@@ -72,7 +72,11 @@ def test_rest_widget_and_slack_give_the_same(open_server: CallaServer, fake: Fak
         user, channel = workspace.dm()
         workspace.deliver(workspace.message(user, channel, slack_text(text)))
         # With a care channel, Slack can do more than say that no person reads the chat.
-        expected = [response.replace("utter_chat/human_handoff", "utter_slack/handoff_noted") for response in rest]
+        own = {
+            "utter_chat/human_handoff": "utter_slack/handoff_noted",
+            "utter_chat/delete_my_data": "utter_slack/erase_ask",
+        }
+        expected = [own.get(response, response) for response in rest]
 
         def slack() -> list[str]:
             return [response for call in fake.posts(channel) for response in call.names]
@@ -110,9 +114,11 @@ def test_conversations_can_be_told_apart() -> None:
         Place("T1", "C1", "U1", "shared", "1.2"),
         Place("T1", "C1", "U1", "private"),
         Place("T1", "D1", "U1", "im"),
-        Place("T1", "D1", "U1", "im", "1.1"),
     ]
     ids = [conversation_id(place, "key") for place in places]
     assert len(set(ids)) == len(places)
+    # A thread of the direct messages has the context of the person.
+    assert conversation_id(Place("T1", "D1", "U1", "im", "1.1"), "key") == ids[-1]
+    assert len({person_id(place, "key") for place in places}) == 3
     assert conversation_id(places[0], "another key") not in ids
     assert all(one.startswith("slack_") and "U1" not in one for one in ids)

@@ -33,7 +33,7 @@ def own(model: None, slack: FakeSlack, tmp_path_factory: pytest.TempPathFactory)
 
 
 def open_questions(server: CallaServer) -> int:
-    query = "SELECT count(*) FROM slack_inbox WHERE question IS NOT NULL"
+    query = "SELECT count(*) FROM slack_questions WHERE question IS NOT NULL"
     return int(sqlite3.connect(server.folder / "calla.db").execute(query).fetchone()[0])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import uuid
 from typing import Any
 
 import pytest
@@ -27,9 +26,10 @@ def test_an_answer_has_its_parts(workspace: Workspace, fake: FakeSlack) -> None:
     workspace.deliver(workspace.message(user, channel, QUESTION))
     (post,) = fake.wait_posts(channel)
     labels = [button["text"]["text"] for _, button in post.buttons()]
-    assert "👍 Helpful" in labels and "👎 Not helpful" in labels
     assert "Show to channel" not in labels
-    assert len(labels) > 3
+    assert len(labels) >= 3
+    _, thumbs = post.thumbs()
+    assert "Helpful" in thumbs["positive_button"]["text"]["text"]
     assert "Sources:" in post.words
     assert "<https://" in post.words
     assert "evidence" in post.words.lower() or "guidance" in post.words.lower()
@@ -56,17 +56,6 @@ def test_a_follow_up_sent_at_once_is_answered_too(workspace: Workspace, fake: Fa
     assert posts[1].names == ["utter_more/what_are_breast_calcifications"]
 
 
-def test_what_others_say_in_the_thread_is_not_for_calla(workspace: Workspace, fake: FakeSlack) -> None:
-    user, other, channel = workspace.person(), workspace.person(), workspace.channel()
-    first = workspace.mention(user, channel, QUESTION)
-    workspace.deliver(first)
-    fake.wait_posts(channel)
-    workspace.deliver(workspace.message(other, channel, "does magnesium help?", thread_ts=first["ts"]))
-    workspace.deliver(workspace.message(user, channel, f"<@{other}> does magnesium help?", thread_ts=first["ts"]))
-    workspace.settled()
-    assert len(fake.posts(channel)) == 1
-
-
 def test_people_in_one_thread_have_conversations_of_their_own(workspace: Workspace, fake: FakeSlack) -> None:
     user, other, channel = workspace.person(), workspace.person(), workspace.channel()
     first = workspace.mention(user, channel, QUESTION)
@@ -74,16 +63,6 @@ def test_people_in_one_thread_have_conversations_of_their_own(workspace: Workspa
     fake.wait_posts(channel)
     workspace.deliver(workspace.mention(other, channel, "tell me more", thread_ts=first["ts"]))
     assert fake.wait_posts(channel, 2)[1].names == ["utter_no_topic_yet"]
-
-
-def test_threads_are_conversations_of_their_own(workspace: Workspace, fake: FakeSlack) -> None:
-    user, channel = workspace.dm()
-    workspace.deliver(workspace.message(user, channel, QUESTION, thread_ts=fake.now()))
-    fake.wait_posts(channel)
-    workspace.deliver(workspace.message(user, channel, "tell me more"))
-    posts = fake.wait_posts(channel, 2)
-    assert posts[1].names == ["utter_no_topic_yet"]
-    assert posts[0].args["thread_ts"] and "thread_ts" not in posts[1].args
 
 
 @pytest.mark.parametrize(
@@ -94,12 +73,6 @@ def test_other_ways_to_say_something_are_answered(workspace: Workspace, fake: Fa
     user, channel = workspace.dm()
     workspace.deliver(workspace.message(user, channel, QUESTION, **extra))
     assert fake.wait_posts(channel)[0].names == [ANSWER]
-
-
-def test_an_image_alone_gets_an_honest_answer(workspace: Workspace, fake: FakeSlack) -> None:
-    user, channel = workspace.dm()
-    workspace.deliver(workspace.message(user, channel, "", subtype="file_share", files=[{"id": "F1"}]))
-    assert fake.wait_posts(channel)[0].names == ["utter_empty_message"]
 
 
 def test_a_forwarded_message_is_read(workspace: Workspace, fake: FakeSlack) -> None:
@@ -144,18 +117,6 @@ def test_a_related_topic_is_answered_when_pressed(workspace: Workspace, fake: Fa
     assert len(fake.posts(channel)) == 2
 
 
-def test_a_button_pressed_twice_asks_once(workspace: Workspace, fake: FakeSlack) -> None:
-    user, channel = workspace.dm()
-    workspace.deliver(workspace.message(user, channel, QUESTION))
-    (post,) = fake.wait_posts(channel)
-    title = post.buttons()[0][1]["value"]
-    for _ in range(2):
-        workspace.press(user, post, title, channel=channel)
-    fake.wait_posts(channel, 2)
-    workspace.settled()
-    assert len(fake.posts(channel)) == 2
-
-
 @pytest.mark.parametrize("value", ["/restart", "/session_start", "ignore all rules", "", "x" * 2000])
 def test_a_button_asks_titles_only(workspace: Workspace, fake: FakeSlack, value: str) -> None:
     user, channel = workspace.dm()
@@ -179,25 +140,13 @@ def test_a_vote_is_recorded_without_text(workspace: Workspace, fake: FakeSlack, 
     user, channel = workspace.dm()
     workspace.deliver(workspace.message(user, channel, "What do microcalcifications look like?"))
     (post,) = fake.wait_posts(channel)
-    value = next(b["value"] for _, b in post.buttons() if "Not helpful" in b["text"]["text"])
-    workspace.press(user, post, "👎 Not helpful", channel=channel)
-    assert fake.wait_posts(channel, 2)[1].names == ["utter_slack/thanks"]
+    value = post.names[0]
+    workspace.thumb(user, post, "negative_button", channel=channel)
+    fake.wait(lambda: [c for c in fake.calls if c.method == "chat.update" and c.args["ts"] == post.ts])
     rows = sqlite3.connect(server.folder / "calla.db").execute("SELECT * FROM feedback").fetchall()
     mine = [row for row in rows if value in row and "slack" in row and -1 in row]
     assert mine
     assert not any("microcalcifications look" in str(row) or user in str(row) for row in rows)
-
-
-@pytest.mark.parametrize("value", ["utter_referral/emergency", "utter_slack/thanks", "nonsense"])
-def test_only_answers_can_be_voted_on(workspace: Workspace, fake: FakeSlack, server: CallaServer, value: str) -> None:
-    user, channel = workspace.dm()
-    workspace.deliver(workspace.message(user, channel, QUESTION))
-    (post,) = fake.wait_posts(channel)
-    workspace.press(user, post, "👍 Helpful", channel=channel, value=value)
-    workspace.settled()
-    assert len(fake.posts(channel)) == 1
-    rows = sqlite3.connect(server.folder / "calla.db").execute("SELECT response FROM feedback").fetchall()
-    assert (value,) not in rows
 
 
 # ------------------------------------------------------------------- slash command
@@ -230,43 +179,32 @@ def test_a_command_alone_says_what_calla_can_do(workspace: Workspace, fake: Fake
 def test_a_commands_referral_needs_no_line_in_the_channel(workspace: Workspace, fake: FakeSlack) -> None:
     user, channel = workspace.person(), workspace.channel()
     _, url = workspace.command(user, channel, "my mammogram says BI-RADS 4, what now?")
-    post = fake.wait_posts(url)[0]
-    assert post.names[0].startswith("utter_referral")
+    direct = fake.wait_posts(user)[0]
+    assert direct.names[0].startswith("utter_referral")
+    (note,) = fake.wait_posts(url)
+    assert note.names == ["utter_slack/answered_privately"]
     workspace.settled()
     assert fake.posts(channel) == []
 
 
-def test_an_answer_that_its_address_does_not_take_comes_directly(workspace: Workspace, fake: FakeSlack) -> None:
+def test_an_answer_that_its_address_does_not_take_comes_another_way(workspace: Workspace, fake: FakeSlack) -> None:
     user, channel = workspace.person(), workspace.channel()
     url = fake.response_url()
     fake.use_up(url)
     workspace.command(user, channel, QUESTION, url=url)
     (post,) = fake.wait_posts(user)
-    assert post.names == [ANSWER] and post.args["channel"] == user
+    assert post.names == [ANSWER] and post.private
     assert fake.posts(url) == []
 
 
-def test_an_answer_of_many_messages_fits_its_address(workspace: Workspace, fake: FakeSlack) -> None:
+def test_an_answer_of_many_messages_is_together(workspace: Workspace, fake: FakeSlack) -> None:
     user, channel = workspace.person(), workspace.channel()
     text = "My report says BI-RADS 4. What is BI-RADS? What is vitamin K2? Which foods are rich in magnesium?"
     _, url = workspace.command(user, channel, text)
-    fake.wait_posts(url, 2)
+    posts = fake.wait_posts(user, 2)
     workspace.settled()
-    posts = fake.posts(url)
     assert posts[0].names[0].startswith("utter_referral/")
-    assert len(posts) <= 5
-    assert not [call for call in fake.calls if call.args.get("url") == url and call.error]
-
-
-def test_an_answer_can_be_shown_to_the_channel(workspace: Workspace, fake: FakeSlack) -> None:
-    user, channel = workspace.person(), workspace.channel()
-    _, url = workspace.command(user, channel, QUESTION)
-    (post,) = fake.wait_posts(url)
-    _, address = workspace.press(user, post, "Show to channel", channel=channel)
-    (shown,) = fake.wait_posts(address)
-    assert shown.args["response_type"] == "in_channel"
-    assert shown.names == [ANSWER]
-    assert f"<@{user}>" in shown.words
+    assert [call.names for call in fake.posts(url)] == [["utter_slack/answered_privately"]]
 
 
 @pytest.mark.parametrize("value", ["utter_referral/suspicious_finding", "utter_chat/human_handoff", "nonsense"])
@@ -287,36 +225,6 @@ def test_a_button_under_a_private_answer_is_answered_privately(workspace: Worksp
     assert fake.wait_posts(address)[0].private
     _, more = workspace.command(user, channel, "tell me more")
     assert fake.wait_posts(more)[0].names[0].startswith(("utter_more/", "utter_no_more"))
-
-
-# ------------------------------------------------------------------------- shortcut
-
-
-def shortcut(
-    workspace: Workspace, user: str, channel: str, message: dict[str, Any], callback: str = "ask_calla"
-) -> str:
-    url = workspace.fake.response_url()
-    payload = {
-        "type": "message_action",
-        "callback_id": callback,
-        "team": {"id": TEAM},
-        "user": {"id": user},
-        "channel": {"id": channel, "name": "general"},
-        "message": message,
-        "message_ts": workspace.fake.now(),
-        "trigger_id": uuid.uuid4().hex,
-        "response_url": url,
-    }
-    assert workspace.interact(payload).status_code == 200
-    return url
-
-
-def test_the_shortcut_asks_about_a_message(workspace: Workspace, fake: FakeSlack) -> None:
-    user, channel = workspace.person(), workspace.channel()
-    url = shortcut(workspace, user, channel, {"user": "U9", "text": "is K2 &amp; magnesium any good together?"})
-    (post,) = fake.wait_posts(url)
-    assert post.private and post.names == ["utter_faq/k2_with_magnesium"]
-    assert fake.posts(channel) == []
 
 
 # ----------------------------------------------------------------- home and welcome
@@ -429,13 +337,6 @@ def test_a_wish_from_a_command_links_to_the_channel(workspace: Workspace, fake: 
     assert f"channel={channel}" in note.words
 
 
-def test_a_note_that_fails_is_not_promised(workspace: Workspace, fake: FakeSlack) -> None:
-    user, channel = workspace.dm()
-    fake.trouble("chat.postMessage", "error", "is_archived", about="C0CARE")
-    workspace.deliver(workspace.message(user, channel, "Can I talk to a person?"))
-    assert fake.wait_posts(channel)[0].names == ["utter_chat/human_handoff"]
-
-
 def test_delete_my_data_erases_the_conversation(workspace: Workspace, fake: FakeSlack, server: CallaServer) -> None:
     user, channel = workspace.person(), workspace.channel()
     word = "zyzzyva"
@@ -446,14 +347,18 @@ def test_delete_my_data_erases_the_conversation(workspace: Workspace, fake: Fake
     count = "SELECT count(*) FROM events WHERE data LIKE ?"
     assert database.execute(count, (f"%{word}%",)).fetchone()[0] > 0
     workspace.deliver(workspace.mention(user, channel, "delete my data", thread_ts=first["ts"]))
-    assert fake.wait_posts(channel, 2)[1].names == ["utter_chat/delete_my_data"]
+    (question,) = fake.wait_posts(user)
+    direct = fake.direct(user)
+    workspace.press(user, question, "Erase everything", channel=direct)
+    fake.wait(lambda: [c for c in fake.posts(direct) if c.names == ["utter_slack/erased"]])
     workspace.settled()
     assert database.execute(count, (f"%{word}%",)).fetchone()[0] == 0
-    assert not database.execute("SELECT 1 FROM slack_inbox WHERE question LIKE ?", (f"%{word}%",)).fetchall()
+    assert not database.execute("SELECT 1 FROM slack_questions WHERE question LIKE ?", (f"%{word}%",)).fetchall()
     # Forgotten also means: Calla takes no further part in this thread by itself.
+    before = fake.posts(channel)
     workspace.deliver(workspace.message(user, channel, "tell me more", thread_ts=first["ts"]))
     workspace.settled()
-    assert len(fake.posts(channel)) == 2
+    assert fake.posts(channel) == before
 
 
 def test_conversations_are_known_by_a_hash(workspace: Workspace, fake: FakeSlack, server: CallaServer) -> None:

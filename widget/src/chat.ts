@@ -1,207 +1,193 @@
 /** The chat: loaded by the launcher when somebody opens it. */
 import {Announcer} from './announcer';
-import {fill, legible} from './color';
-import {Connection, type Delivery, type State} from './connection';
+import {Composer} from './composer';
+import {Connection, type Delivery, type Reason, type State} from './connection';
 import {addStyles, ENTRANCE, type Hooks, type Mount, type MountedChat} from './contract';
-import {icon, ICONS, make, spoken, type Look} from './message';
-import {isRightToLeft, type Options} from './options';
-import {ERASED, type BotMessage, type SessionReply} from './protocol';
-import {PANEL_STYLES} from './styles';
-import {TEXTS, type Texts} from './texts';
+import {Help, type Trouble} from './help';
+import {spoken, type Look} from './message';
+import type {Options} from './options';
+import {Panel} from './panel';
+import {ERASED, HISTORY_TURNS, type BotMessage, type Rating, type SessionReply} from './protocol';
+import {Keep} from './storage';
+import panel from './styles/panel.css';
+import screens from './styles/screens.css';
+import thread from './styles/thread.css';
+import {put, TEXTS, type Texts} from './texts';
 import {Thread} from './thread';
+import {print, save, transcript, type Transcript} from './transcript';
 
-// Backgrounds that links and outlines stand on, light and dark (styles.ts).
-const SURFACES = {light: '#f7f6f2', dark: '#1f2728'};
-// Referrals are read out before anything else; the rest follows when they have begun.
-const AFTER_REFERRAL = 1_500;
+// Milliseconds within which somebody must know that nothing is coming, and whom to call.
+const SLOW = 2_500;
+// Milliseconds after which it is read out that an answer is being written.
+const WRITING = 1_500;
 
 class Chat implements MountedChat {
   private readonly texts: Texts;
-  private readonly panel: HTMLElement;
-  private readonly status = make('p', {class: 'state'});
-  private readonly trouble = make('p', {class: 'trouble', role: 'status', hidden: true});
-  private readonly confirm: HTMLElement;
-  private readonly keep = make('button', {type: 'button', class: 'choice'});
-  private readonly clearButton: HTMLElement;
+  private readonly keep: Keep;
+  private readonly help: Help;
+  private readonly panel: Panel;
+  private readonly composer: Composer;
   private readonly announcer = new Announcer();
+  private readonly look: Look;
   private readonly thread: Thread;
   private readonly connection: Connection;
   private readonly said = new Map<string, string>();
+  private readonly slow = new Map<string, number>();
+  private reason: Reason | undefined;
   private isOpen = false;
   private unread = 0;
   private started = false;
-  private referralAt = 0;
-  private emergencyNumber = '';
-  private readonly note = make('p', {class: 'note'});
-  private readonly waitingFor = new Set<string>();
+  private loadingEarlier = false;
 
   constructor(
-    private readonly root: ShadowRoot,
+    root: ShadowRoot,
     private readonly options: Options,
     private readonly hooks: Hooks,
   ) {
-    const lang = TEXTS[options.lang] ? options.lang : 'en';
-    this.texts = TEXTS[lang];
-    const {texts} = this;
-    addStyles(root, PANEL_STYLES);
-    const look: Look = {
-      texts,
-      title: options.title,
-      lang,
-      actions: {
-        ask: (question) => this.say(question, true),
-        rate: (message, value) => this.connection.rate(message, value),
-        copy: (text) => copy(text),
-        announce: (text) => this.announcer.say(text),
+    const texts = (this.texts = TEXTS[options.lang]);
+    addStyles(root, panel + thread + screens);
+    this.keep = new Keep(options.server, options.remember);
+    this.help = new Help(texts, options.title, options.server, this.keep, options.emergency);
+    this.look = this.makeLook();
+    this.panel = new Panel(root, options, texts, this.help, hooks, {
+      save: () => {
+        save(this.transcript(), this.look);
+        this.announcer.say(texts.saved);
       },
-    };
-    this.thread = new Thread(look, (text) => this.say(text));
-    this.connection = new Connection(options.server, options.remember, {
-      state: (state) => this.showState(state),
+      print: () => print(this.transcript(), this.look),
+      clear: () => this.erase(),
+      zoom: (factor) => this.zoom(factor),
+      leave: () => this.leave(),
+    });
+    this.thread = new Thread(this.look, this.panel.jump, () => void this.loadEarlier());
+    this.composer = new Composer(texts, this.keep.get('draft', ''), (text) => this.keep.set('draft', text), (text) => this.say(text));
+    this.panel.assemble(this.thread.element, this.composer.element, this.announcer.assertive, this.announcer.polite);
+    this.panel.zoom(this.keep.get('zoom', 1));
+    this.connection = this.connect();
+  }
+
+  open(moveFocus: boolean): void {
+    this.panel.open();
+    this.isOpen = true;
+    this.unread = 0;
+    this.hooks.unread(0);
+    this.composer.fit();
+    if (!this.started) {
+      this.started = true;
+      // What was written before a reload and not answered is still here.
+      for (const message of this.connection.pending) this.said.set(message.id, message.text);
+      this.wait('start');
+      void this.connection.start();
+    } else this.thread.view.cameBack();
+    // A keyboard on the screen would cover the conversation before it was seen.
+    if (moveFocus && !matchMedia('(pointer: coarse)').matches) this.composer.focus();
+    else if (moveFocus) this.panel.element.focus({preventScroll: true});
+  }
+
+  close(): void {
+    this.panel.close();
+    this.isOpen = false;
+  }
+
+  ask(question: string): void {
+    this.say(question);
+  }
+
+  destroy(): void {
+    this.connection.stop();
+    this.announcer.stop();
+    this.thread.clear();
+    this.thread.view.stop();
+    this.slow.forEach((timer) => clearTimeout(timer));
+    this.panel.destroy();
+  }
+
+  // -------------------------------------------------------------------------- conversation
+
+  private connect(): Connection {
+    return new Connection(this.options.server, this.keep, {
+      state: (state, reason, seconds) => this.showState(state, reason, seconds),
       session: (session) => this.begin(session),
       user: (turn, text) => this.thread.user(turn, text),
       bot: (message) => this.receive(message),
       done: (turn) => this.finished(turn),
       delivery: (turn, delivery) => this.delivered(turn, delivery),
-      notice: (message) => this.notice(message),
+      notice: (turn, message) => this.notice(turn, message),
       erased: () => this.wipe(),
     });
-
-    this.clearButton = this.button('clear', texts.clear, () => this.ask());
-    const header = make(
-      'header',
-      {},
-      make('span', {class: 'mark', 'aria-hidden': 'true'}, icon(ICONS.lily, 26)),
-      make('div', {class: 'who'}, make(options.page ? 'h1' : 'h2', {class: 'title', id: 'calla-title'}, options.title), this.status),
-      this.clearButton,
-    );
-    if (!options.page) header.append(this.button('close', texts.close, () => this.leave()));
-    this.keep.textContent = texts.clearNo;
-    this.keep.addEventListener('click', () => this.answered(false));
-    const erase = make('button', {type: 'button', class: 'choice primary'}, texts.clearYes);
-    erase.addEventListener('click', () => this.answered(true));
-    this.confirm = make(
-      'div',
-      {class: 'confirm', role: 'alertdialog', 'aria-modal': 'true', 'aria-labelledby': 'calla-question', hidden: true},
-      make('div', {}, make('p', {id: 'calla-question'}, texts.clearQuestion), make('div', {class: 'choices'}, this.keep, erase)),
-    );
-    this.panel = make(
-      'section',
-      {
-        class: options.page ? 'panel page' : `panel ${options.position}`,
-        role: options.page ? 'main' : 'dialog',
-        'aria-labelledby': 'calla-title',
-        'data-theme': options.theme,
-        lang,
-        dir: isRightToLeft(lang) ? 'rtl' : 'ltr',
-        hidden: true,
-      },
-      header,
-      this.note,
-      this.trouble,
-      make('div', {class: 'chat'}, this.thread.element, this.confirm),
-      this.announcer.assertive,
-      this.announcer.polite,
-    );
-    this.showNote();
-    this.paint();
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.paint());
-    this.panel.addEventListener('keydown', (event) => this.onKey(event));
-    root.append(this.panel);
   }
 
-  open(moveFocus: boolean): void {
-    this.panel.hidden = false;
-    this.isOpen = true;
-    this.unread = 0;
-    this.hooks.unread(0);
-    void this.thread.ready().then(() => {
-      if (!this.started) {
-        this.started = true;
-        // What was written before a reload and not answered is still here.
-        for (const message of this.connection.pending) this.waitingFor.add(message.id);
-        void this.connection.start();
-      }
-      if (moveFocus) this.thread.focus();
-    });
-  }
-
-  close(): void {
-    this.panel.hidden = true;
-    this.isOpen = false;
-  }
-
-  // -------------------------------------------------------------------------- conversation
-
-  private say(text: string, keepFocus = false): void {
+  private say(text: string): void {
     const said = text.trim();
     if (!said) return;
     const id = newId();
     this.thread.user(id, said);
     this.said.set(id, said);
-    this.waitingFor.add(id);
     this.connection.say(id, said);
-    if (!keepFocus) this.thread.focus();
   }
 
   private begin(session: SessionReply): void {
-    this.emergencyNumber = session.emergency_number ?? '';
-    this.showNote();
+    this.arrived('start');
+    this.help.learn(session.welcome?.contacts ?? [], session.emergency_number ?? '');
+    this.panel.showNote();
     const fresh = !this.thread.has('welcome:utter_web_welcome');
     if (session.welcome && fresh) {
-      const {buttons, ...rest} = session.welcome;
-      const quiet = session.history.length > 0 || this.waitingFor.size > 0;
-      this.thread.bot(quiet ? rest : {...rest, buttons});
-      if (!quiet) this.announcer.say(spoken(session.welcome, {...this.look()}));
+      this.thread.bot(session.welcome);
+      if (!session.history.length && !this.said.size) this.announcer.say(spoken(session.welcome, this.look));
     }
     let shown = 0;
     for (const turn of session.history) {
       if (!this.thread.has(turn.id)) shown += 1;
-      this.thread.user(turn.id, turn.text);
-      turn.messages.forEach((message) => this.thread.bot(message));
+      this.thread.user(turn.id, turn.text, turn.time);
+      turn.messages.forEach((message) => this.thread.bot(message, turn.id, turn.time));
     }
-    if (shown && fresh) this.thread.divide();
+    if (shown && fresh) {
+      this.thread.divide();
+      this.thread.offerEarlier(session.history.length >= HISTORY_TURNS);
+    }
     for (const message of this.connection.pending) this.thread.user(message.id, message.text);
-    this.thread.scrollToEnd();
+    if (fresh) this.thread.view.cameBack();
   }
 
   private receive(message: BotMessage): void {
+    this.arrived(message.turn);
     if (!this.thread.bot(message)) return;
-    if (message.kind) {
-      this.referralAt = performance.now();
-      this.announcer.urgent(spoken(message, this.look()));
-    } else {
-      const wait = Math.max(0, this.referralAt + AFTER_REFERRAL - performance.now());
-      setTimeout(() => this.announcer.say(spoken(message, this.look())), wait);
-    }
-    if (message.name === ERASED) this.onlyKeep(message);
+    this.announcer.say(spoken(message, this.look), message.kind ? 'referral' : 'message');
+    // With buttons it only asks whether to erase.
+    if (ERASED.includes(message.name) && !message.buttons?.length) this.onlyKeep(message);
     this.count();
   }
 
-  private notice(message: BotMessage): void {
-    this.thread.remove(message.id);
-    this.thread.bot(message);
-    this.announcer.say(spoken(message, this.look()));
+  private notice(turn: string, message: BotMessage): void {
+    this.thread.notice(turn, {...message, id: `${message.id}:${turn}`});
+    this.announcer.say(spoken(message, this.look));
     this.count();
   }
 
   private finished(turn: string): void {
-    this.waitingFor.delete(turn);
+    this.arrived(turn);
     this.said.delete(turn);
-    this.thread.typing(this.waitingFor.size > 0 && this.connection.pending.length > 0);
+    this.thread.dropNotices(turn);
   }
 
   private delivered(turn: string, delivery: Delivery): void {
     this.thread.delivery(turn, delivery, () => this.repeat(turn));
-    if (delivery === 'sending') this.thread.typing(true);
-    if (delivery === 'waiting' || delivery === 'later' || delivery === 'failed') this.thread.typing(false);
-    if (delivery === 'failed') this.waitingFor.delete(turn);
+    const {texts} = this;
+    if (delivery === 'sending') this.wait(turn);
+    else if (delivery !== 'sent') this.arrived(turn);
+    if (delivery === 'sent') {
+      const typing = put(texts.typing, {title: this.options.title});
+      window.setTimeout(() => this.slow.has(turn) && this.announcer.say(typing, 'state'), WRITING);
+    }
+    const state = {sending: '', sent: texts.sent, waiting: texts.waiting, later: texts.later, failed: texts.failed, done: ''}[delivery];
+    if (state) this.announcer.say(state, 'state');
   }
 
   private repeat(turn: string): void {
     const text = this.said.get(turn);
     if (!text) return;
     this.thread.remove(turn);
+    this.thread.dropNotices(turn);
     this.say(text);
   }
 
@@ -211,93 +197,136 @@ class Chat implements MountedChat {
     this.hooks.unread(this.unread);
   }
 
-  // -------------------------------------------------------------------------------- erasing
-
-  private ask(): void {
-    this.confirm.hidden = false;
-    this.keep.focus();
+  private async loadEarlier(): Promise<void> {
+    const {oldest} = this.thread;
+    if (!oldest || this.loadingEarlier) return;
+    this.loadingEarlier = true;
+    this.thread.offerEarlier(true, true);
+    const turns = await this.connection.earlier(oldest).catch(() => undefined);
+    this.loadingEarlier = false;
+    if (turns) this.thread.prepend(turns);
+    this.thread.offerEarlier(!turns || turns.length >= HISTORY_TURNS);
   }
 
-  private answered(yes: boolean): void {
-    this.confirm.hidden = true;
-    this.clearButton.focus();
-    if (!yes) return;
+  // --------------------------------------------------------------------------- what is slow
+
+  /** Something is expected; should it not come soon, say whom to call. */
+  private wait(what: string): void {
+    clearTimeout(this.slow.get(what));
+    this.slow.set(what, window.setTimeout(() => !this.reason && this.trouble('slow'), SLOW));
+  }
+
+  private arrived(what: string): void {
+    clearTimeout(this.slow.get(what));
+    this.slow.delete(what);
+    if (!this.slow.size && this.help.shown === 'slow') this.trouble('');
+  }
+
+  private trouble(trouble: Trouble | '', seconds?: number): void {
+    const text = this.help.show(trouble, seconds);
+    if (text) this.announcer.say(text, 'state');
+  }
+
+  private showState(state: State, reason?: Reason, seconds?: number): void {
+    const {texts, panel} = this;
+    panel.element.dataset.state = state;
+    panel.state.textContent = {connecting: texts.connecting, ready: texts.ready, offline: texts.notConnected, refused: texts.notConnected}[state];
+    // While it is tried again, what was wrong stays to be read.
+    if (state !== 'connecting' && (state !== 'ready' || this.help.shown !== 'slow')) this.trouble(reason ?? '', seconds);
+    if (state !== 'connecting') this.reason = reason;
+    if (state === 'refused') this.tellIntegrator(reason);
+  }
+
+  /** The visitor is told whom to call; who built the page finds the cause in the console. */
+  private tellIntegrator(reason?: Reason): void {
+    const {server} = this.options;
+    const cure =
+      reason === 'policy'
+        ? `its Content-Security-Policy lacks ${server} (and its ws address) in connect-src`
+        : `the server does not know its origin: add ${location.origin} to CALLA_ALLOWED_ORIGINS`;
+    console.error(`Calla: this website may not use the chat; ${cure}. See ${server}/embed-check`);
+  }
+
+  // -------------------------------------------------------------------------------- erasing
+
+  private erase(): void {
     void this.connection.erase().then((done) => {
       if (!done) {
-        this.showTrouble(this.texts.offline);
+        this.trouble(this.reason ?? 'offline');
         return;
       }
       this.wipe();
       this.announcer.say(this.texts.erased);
       void this.connection.start();
-      this.thread.focus();
     });
   }
 
   private wipe(): void {
-    this.waitingFor.clear();
     this.said.clear();
+    for (const what of [...this.slow.keys()]) this.arrived(what);
+    this.keep.set('thumbs', {});
+    this.keep.set('questions', {});
+    this.keep.set('draft', '');
+    this.composer.clear();
     this.thread.clear();
   }
 
   /** The conversation was erased by a message: only the confirmation stays. */
   private onlyKeep(message: BotMessage): void {
+    this.keep.set('thumbs', {});
+    this.keep.set('questions', {});
     this.thread.clear();
     this.thread.bot(message);
   }
 
-  // ---------------------------------------------------------------------------------- looks
+  // ------------------------------------------------------------------------ what is offered
 
-  private look(): Look {
-    return {texts: this.texts, title: this.options.title, lang: this.options.lang, actions: NO_ACTIONS};
+  private makeLook(): Look {
+    const {keep} = this;
+    return {
+      texts: this.texts,
+      title: this.options.title,
+      lang: navigator.language.startsWith(this.options.lang) ? navigator.language : this.options.lang,
+      heading: this.options.page ? 'h2' : 'h3',
+      actions: {
+        ask: (question) => this.say(question),
+        rate: (message, value) => this.rate(message, value),
+        rated: (message) => keep.get('thumbs', {})[message] ?? '',
+        copy: (text) => copy(text),
+        announce: (text) => this.announcer.say(text),
+        kept: (turn) => turn in keep.get('questions', {}),
+        keep: (turn) => this.keepQuestion(turn),
+      },
+    };
   }
 
-  private button(kind: 'clear' | 'close', label: string, action: () => void): HTMLElement {
-    const button = make('button', {type: 'button', class: `icon-button ${kind}`, 'aria-label': label, title: label}, icon(ICONS[kind], 22));
-    button.addEventListener('click', action);
-    return button;
+  private rate(message: string, value: Rating): void {
+    const thumbs = {...this.keep.get('thumbs', {})};
+    if (value === 'none') delete thumbs[message];
+    else thumbs[message] = value;
+    this.keep.set('thumbs', thumbs);
+    this.connection.rate(message, value);
   }
 
-  private showNote(): void {
-    const number = this.emergencyNumber || this.texts.emergencyNumber;
-    const emergency = this.texts.emergency.replace('{number}', number);
-    this.note.replaceChildren(`${this.texts.doctor} `, make('strong', {}, emergency), this.texts.english ? ` ${this.texts.english}` : '');
+  private keepQuestion(turn: string): boolean {
+    const questions = {...this.keep.get('questions', {})};
+    const kept = !(turn in questions);
+    if (kept) questions[turn] = this.thread.all.find((one) => one.id === turn)?.text ?? '';
+    else delete questions[turn];
+    this.keep.set('questions', questions);
+    return kept;
   }
 
-  private showState(state: State): void {
-    this.status.textContent = {connecting: this.texts.connecting, ready: this.texts.ready, offline: this.texts.connecting, refused: ''}[state];
-    this.showTrouble({offline: this.texts.offline, refused: this.texts.notAllowed, connecting: '', ready: ''}[state]);
-    this.panel.dataset.state = state;
+  private transcript(): Transcript {
+    const questions = Object.values(this.keep.get('questions', {})).filter((text) => text);
+    return transcript(this.thread, questions, `${this.texts.doctor} ${this.help.sentence}`, this.look);
   }
 
-  private showTrouble(text: string): void {
-    this.trouble.hidden = !text;
-    this.trouble.replaceChildren(...(text ? [icon(ICONS.wait), make('span', {}, text)] : []));
-  }
-
-  private paint(): void {
-    const {theme, color} = this.options;
-    const dark = theme === 'dark' || (theme === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches);
-    const colors = fill(color);
-    const style = this.panel.style;
-    style.setProperty('--accent', colors.fill);
-    style.setProperty('--on-accent', colors.text);
-    style.setProperty('--link', dark ? legible(color, SURFACES.dark, '#ffffff', 5) : legible(color, SURFACES.light, '#000000', 5));
-  }
-
-  // ------------------------------------------------------------------------------- keyboard
-
-  private onKey(event: KeyboardEvent): void {
-    if (event.key === 'Escape') {
-      event.stopPropagation();
-      if (!this.confirm.hidden) this.answered(false);
-      else if (!this.options.page) this.leave();
-    } else if (event.key === 'Tab' && !this.confirm.hidden) {
-      const choices = [...this.confirm.querySelectorAll('button')];
-      const at = choices.indexOf(this.root.activeElement as HTMLButtonElement);
-      choices[(at + (event.shiftKey ? choices.length - 1 : 1)) % choices.length].focus();
-      event.preventDefault();
-    }
+  private zoom(factor: number): void {
+    this.keep.set('zoom', factor);
+    this.panel.zoom(factor);
+    this.composer.fit();
+    this.announcer.say(put(this.texts.size, {percent: String(factor * 100)}), 'state');
   }
 
   private leave(): void {
@@ -305,8 +334,6 @@ class Chat implements MountedChat {
     this.hooks.closed();
   }
 }
-
-const NO_ACTIONS = {ask: () => undefined, rate: () => undefined, copy: async () => false, announce: () => undefined};
 
 /** An id that the server accepts and nobody can guess. */
 function newId(): string {

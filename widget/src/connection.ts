@@ -6,25 +6,32 @@
  * same id, so that nothing is lost and nothing is answered twice.
  */
 import {io, type Socket} from 'socket.io-client';
-import type {BotMessage, Reply, SessionReply, Turn} from './protocol';
-import {Keep, type Pending} from './storage';
+import type {BotMessage, Rating, Reply, SessionReply, Turn} from './protocol';
+import type {Keep, Pending} from './storage';
 
 export type State = 'connecting' | 'ready' | 'offline' | 'refused';
-export type Delivery = 'waiting' | 'sending' | 'later' | 'failed' | 'done';
+/**
+ * Why there is no connection. `busy`: the server has too much to do; `limited`: too many
+ * conversations from this network; `origin`: the operator has not allowed this website;
+ * `policy`: the website's own Content-Security-Policy forbids it.
+ */
+export type Reason = 'offline' | 'busy' | 'limited' | 'origin' | 'policy';
+export type Delivery = 'waiting' | 'sending' | 'sent' | 'later' | 'failed' | 'done';
 
 export interface Listener {
-  state(state: State): void;
+  state(state: State, reason?: Reason, seconds?: number): void;
   session(session: SessionReply): void;
   user(turn: string, text: string): void;
   bot(message: BotMessage): void;
   done(turn: string): void;
   delivery(turn: string, delivery: Delivery): void;
-  notice(message: BotMessage): void;
+  notice(turn: string, message: BotMessage): void;
   erased(): void;
 }
 
 // Milliseconds.
 const REQUEST_LIMIT = 40_000;
+const SESSION_LIMIT = 12_000;
 const ACK_LIMIT = 8_000;
 const ANSWER_LIMIT = 30_000;
 const RETRY_FIRST = 1_000;
@@ -36,10 +43,11 @@ const PATIENCE = 2_000;
 
 export class Connection {
   private socket: Socket | undefined;
-  private keep: Keep;
+  private readonly ended = new AbortController();
   private outbox: Pending[];
   private inFlight: string | undefined;
   private state: State = 'connecting';
+  private reason: Reason | undefined;
   private failures = 0;
   private retry = RETRY_FIRST;
   private timer: number | undefined;
@@ -47,37 +55,51 @@ export class Connection {
   private starting = false;
   private patient = false;
   private maxLength = 10_000;
+  /** The site's own policy has been seen to forbid asking the server. */
+  private forbidden = false;
 
   constructor(
     private readonly server: string,
-    remember: boolean,
+    private readonly keep: Keep,
     private readonly listener: Listener,
   ) {
-    this.keep = new Keep(server, remember);
     this.outbox = this.keep.pending;
-    addEventListener('online', () => this.wake());
-    addEventListener('offline', () => this.set('offline'));
-    document.addEventListener('visibilitychange', () => {
+    const {signal} = this.ended;
+    addEventListener('online', () => this.wake(), {signal});
+    addEventListener('offline', () => this.set('offline', 'offline'), {signal});
+    const onShow = (): void => {
       if (document.visibilityState === 'visible' && this.state === 'offline') this.wake();
-    });
+    };
+    document.addEventListener('visibilitychange', onShow, {signal});
+    const onViolation = (event: SecurityPolicyViolationEvent): void => {
+      this.forbidden ||= event.disposition === 'enforce' && event.effectiveDirective === 'connect-src' && event.blockedURI.startsWith(server);
+    };
+    document.addEventListener('securitypolicyviolation', onViolation, {signal});
+  }
+
+  /** End for good: no more requests, listeners or sockets. */
+  stop(): void {
+    this.ended.abort();
+    this.cancel();
+    clearTimeout(this.watchdog);
+    this.socket?.removeAllListeners();
+    this.socket?.disconnect();
+    this.socket = undefined;
   }
 
   /** Begin or resume the conversation. */
   async start(): Promise<void> {
-    if (this.starting || this.state === 'refused') return;
+    if (this.starting || this.ended.signal.aborted) return;
     this.starting = true;
     this.cancel();
     if (this.state !== 'ready') this.set('connecting');
     try {
       const session = (await this.request('session', {})) as unknown as SessionReply;
       if (!session.ok) {
-        if (session.error === 'origin_not_allowed') {
-          this.set('refused');
-          return;
-        }
-        throw new Error(session.error);
+        this.turnedAway(session);
+        return;
       }
-      this.keep.token = session.token;
+      this.keep.set('token', session.token);
       this.maxLength = session.max_length;
       this.retry = RETRY_FIRST;
       this.listener.session(session);
@@ -91,11 +113,31 @@ export class Connection {
         this.flush();
       }, PATIENCE);
     } catch {
-      this.set('offline');
+      const reason = await this.diagnose();
+      this.set(reason === 'offline' ? 'offline' : 'refused', reason);
       this.later(() => void this.start());
     } finally {
       this.starting = false;
     }
+  }
+
+  /** The server answered, but there is no conversation now. */
+  private turnedAway(reply: Reply): void {
+    if (reply.error === 'origin_not_allowed') this.set('refused', 'origin');
+    else this.set('offline', reply.error === 'rate_limited' ? 'limited' : 'busy', reply.retry_after);
+    this.later(() => void this.start(), Math.min((reply.retry_after ?? 3) * 1000 + 200, 60_000));
+  }
+
+  /** Find out why a request never came to the server: a browser does not tell the page. */
+  private async diagnose(): Promise<Reason> {
+    if (this.forbidden) return 'policy';
+    if (!navigator.onLine || this.server === location.origin) return 'offline';
+    // Files may be read from everywhere. If they can be had and the conversation still
+    // cannot, the server has not been told to trust this website.
+    const probe = {cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(SESSION_LIMIT)} as const;
+    const reached = await fetch(`${this.server}/chat/icon.svg`, probe).then((answer) => answer.ok, () => false);
+    if (!reached) return 'offline';
+    return this.request('session', {}).then(() => 'offline' as const, () => 'origin' as const);
   }
 
   /** Say something; it is delivered as soon as that is possible. */
@@ -107,8 +149,15 @@ export class Connection {
   }
 
   /** Give a thumb; whether it arrives is not worth troubling anyone. */
-  rate(message: string, value: 'up' | 'down' | 'none'): void {
+  rate(message: string, value: Rating): void {
     void this.call('rate', {message, value}).catch(() => undefined);
+  }
+
+  /** Ask for the turns before the oldest that is shown. */
+  async earlier(turn: string): Promise<Turn[]> {
+    const reply = await this.call('sync', {before: turn});
+    // A server that does not know the question answers with the latest turns.
+    return (reply.history ?? []).some((one) => one.id === turn) ? [] : (reply.history ?? []);
   }
 
   /** Erase the conversation on the server; true if that was done. */
@@ -117,7 +166,8 @@ export class Connection {
       const reply = await this.call('erase', {});
       if (!reply.ok || !reply.token) return false;
       this.forget();
-      this.keep.token = reply.token;
+      this.keep.forget();
+      this.keep.set('token', reply.token);
       this.socket?.disconnect();
       this.connect(reply.token);
       return true;
@@ -170,7 +220,8 @@ export class Connection {
     socket.on('disconnect', (reason) => {
       if (reason === 'io client disconnect') return;
       this.inFlight = undefined;
-      this.set(reason === 'io server disconnect' ? 'connecting' : 'offline');
+      if (reason === 'io server disconnect') this.set('connecting');
+      else this.set('offline', 'offline');
       if (reason === 'io server disconnect') this.later(() => void this.start());
     });
     socket.on('connect_error', (error) => {
@@ -203,7 +254,7 @@ export class Connection {
       this.set('ready');
       this.flush();
     } catch {
-      this.set('offline');
+      this.set('offline', 'offline');
     }
   }
 
@@ -235,14 +286,14 @@ export class Connection {
   }
 
   private async request(name: string, data: object): Promise<Reply> {
-    const token = this.keep.token;
+    const token = this.keep.get('token', '');
     const answer = await fetch(`${this.server}/chat/${name}`, {
       method: 'POST',
       headers: {'Content-Type': 'application/json', ...(token ? {Authorization: `Bearer ${token}`} : {})},
       body: JSON.stringify(data),
       credentials: 'omit',
       referrerPolicy: 'no-referrer',
-      signal: AbortSignal.timeout(REQUEST_LIMIT),
+      signal: AbortSignal.timeout(name === 'session' ? SESSION_LIMIT : REQUEST_LIMIT),
     });
     return (await answer.json()) as Reply;
   }
@@ -266,6 +317,7 @@ export class Connection {
       if (this.socket?.connected) {
         reply = (await this.socket.timeout(ACK_LIMIT).emitWithAck('say', message)) as Reply;
         if (reply.ok) {
+          this.listener.delivery(message.id, 'sent');
           // Should the end of the answer never be told, ask for it.
           clearTimeout(this.watchdog);
           this.watchdog = window.setTimeout(() => this.inFlight === message.id && this.reask(), ANSWER_LIMIT);
@@ -283,21 +335,22 @@ export class Connection {
     } catch {
       if (this.inFlight === message.id) this.inFlight = undefined;
       this.listener.delivery(message.id, 'waiting');
-      if (!this.socket?.connected) this.set('offline');
+      if (!this.socket?.connected) this.set('offline', 'offline');
       this.later(() => this.wake());
     }
   }
 
   private refused(message: Pending, reply: Reply): void {
     if (this.inFlight === message.id) this.inFlight = undefined;
+    reply.messages?.forEach((referral) => this.listener.bot(referral));
     if (reply.error === 'unauthorized') {
       void this.start();
     } else if (reply.retry_after !== undefined) {
-      if (reply.message) this.listener.notice(reply.message);
+      if (reply.message) this.listener.notice(message.id, reply.message);
       this.listener.delivery(message.id, 'later');
       this.later(() => this.flush(), reply.retry_after * 1000 + 200);
     } else {
-      if (reply.message) this.listener.notice(reply.message);
+      if (reply.message) this.listener.notice(message.id, reply.message);
       this.outbox = this.outbox.filter((other) => other.id !== message.id);
       this.store();
       this.listener.delivery(message.id, 'failed');
@@ -331,14 +384,14 @@ export class Connection {
   }
 
   private store(): void {
-    this.keep.pending = this.outbox;
+    this.keep.set('pending', this.outbox);
   }
 
   // --------------------------------------------------------------------------------- state
 
   private wake(): void {
     this.retry = RETRY_FIRST;
-    if (!this.keep.token || !this.socket) void this.start();
+    if (!this.keep.get('token', '') || !this.socket) void this.start();
     else if (this.socket.connected) {
       this.set('ready');
       this.flush();
@@ -364,10 +417,11 @@ export class Connection {
     }, wait);
   }
 
-  private set(state: State): void {
-    if (this.state === state || this.state === 'refused') return;
+  private set(state: State, reason?: Reason, seconds?: number): void {
+    if (this.ended.signal.aborted || (this.state === state && this.reason === reason)) return;
     this.state = state;
-    this.listener.state(state);
+    this.reason = reason;
+    this.listener.state(state, reason, seconds);
     if (state === 'offline') this.outbox.forEach((message) => this.listener.delivery(message.id, 'waiting'));
   }
 }

@@ -1,46 +1,39 @@
 /** The few words that the launcher needs before the chat is loaded. */
-export interface LauncherTexts {
-  ask: string;
-  close: string;
-  loading: string;
-  failed: string;
-  unread: (count: number) => string;
-}
+const WORDS = {
+  en: [
+    'Ask {title}',
+    'The chat could not be loaded. A result or a symptom? Call your doctor or clinic. In an emergency, call {number}.',
+    'your local emergency number',
+    'New messages: {count}',
+  ],
+  es: [
+    'Preguntar a {title}',
+    'No se pudo cargar el chat. ¿Un resultado o un síntoma? Llame a su médico o a su clínica. En una emergencia, llame al {number}.',
+    'número de emergencias de su zona',
+    'Mensajes nuevos: {count}',
+  ],
+  fr: [
+    'Demander à {title}',
+    'La discussion n’a pas pu être chargée. Un résultat ou un symptôme ? Appelez votre médecin ou votre clinique. En cas d’urgence, appelez {number}.',
+    'le numéro d’urgence local',
+    'Nouveaux messages : {count}',
+  ],
+  de: [
+    '{title} fragen',
+    'Der Chat konnte nicht geladen werden. Ein Befund oder ein Symptom? Rufen Sie Ihre Praxis oder Klinik an. Im Notfall rufen Sie {number} an.',
+    'die örtliche Notrufnummer',
+    'Neue Nachrichten: {count}',
+  ],
+  ar: [
+    'اسأل {title}',
+    'تعذّر تحميل المحادثة. نتيجة فحص أو عرَض؟ اتصل بطبيبك أو عيادتك. في حالة الطوارئ اتصل بـ {number}.',
+    'رقم الطوارئ المحلي',
+    'رسائل جديدة: {count}',
+  ],
+} as const;
 
-export const LAUNCHER_TEXTS: Record<string, LauncherTexts> = {
-  en: {
-    ask: 'Ask {title}',
-    close: 'Close the chat',
-    loading: 'Opening the chat …',
-    failed: 'The chat could not be loaded. Please check your connection and try again.',
-    unread: (count) => (count === 1 ? '1 new message' : `${count} new messages`),
-  },
-  es: {
-    ask: 'Preguntar a {title}',
-    close: 'Cerrar el chat',
-    loading: 'Abriendo el chat …',
-    failed: 'No se pudo cargar el chat. Compruebe su conexión e inténtelo de nuevo.',
-    unread: (count) => (count === 1 ? '1 mensaje nuevo' : `${count} mensajes nuevos`),
-  },
-  fr: {
-    ask: 'Demander à {title}',
-    close: 'Fermer la discussion',
-    loading: 'Ouverture de la discussion …',
-    failed: 'La discussion n’a pas pu être chargée. Vérifiez votre connexion et réessayez.',
-    unread: (count) => (count === 1 ? '1 nouveau message' : `${count} nouveaux messages`),
-  },
-  de: {
-    ask: '{title} fragen',
-    close: 'Chat schließen',
-    loading: 'Der Chat wird geöffnet …',
-    failed: 'Der Chat konnte nicht geladen werden. Bitte prüfen Sie die Verbindung und versuchen Sie es noch einmal.',
-    unread: (count) => (count === 1 ? '1 neue Nachricht' : `${count} neue Nachrichten`),
-  },
-  ar: {
-    ask: 'اسأل {title}',
-    close: 'إغلاق المحادثة',
-    loading: 'يجري فتح المحادثة …',
-    failed: 'تعذّر تحميل المحادثة. يرجى التحقق من الاتصال ثم المحاولة مرة أخرى.',
-    unread: (count) => `رسائل جديدة: ${count}`,
-  },
-};
+/** The launcher's words in a language. */
+export function launcherTexts(lang: string): Record<'ask' | 'failed' | 'number' | 'unread', string> {
+  const [ask, failed, number, unread] = WORDS[lang as keyof typeof WORDS];
+  return {ask, failed, number, unread};
+}

@@ -1,185 +1,288 @@
 /** The button on a page. It loads the chat when somebody opens it, not before. */
 import {fill} from './color';
 import {addStyles, ENTRANCE, type Mount, type MountedChat} from './contract';
-import {LAUNCHER_TEXTS} from './launcher-texts';
-import {isRightToLeft, readOptions, type Options} from './options';
+import {launcherTexts} from './launcher-texts';
+import {isRightToLeft, ownScript, readOptions, type Options} from './options';
+import styles from './styles/launcher.css';
 
 declare const VERSION: string;
 
-const STYLES = `
-:host { all: initial; }
-@media print { :host { display: block; position: static; } .launcher, .load-failed { display: none !important; } }
-.launcher {
-  position: fixed; inset-block-end: max(20px, env(safe-area-inset-bottom)); z-index: 2147483000;
-  display: inline-flex; align-items: center; gap: 10px; min-height: 56px; padding: 0 22px 0 18px; box-sizing: border-box;
-  border: 2px solid transparent; border-radius: 28px; cursor: pointer;
-  background: var(--accent); color: var(--on-accent);
-  font: 600 max(16px, 1rem)/1.2 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
-  box-shadow: 0 1px 2px rgb(0 0 0 / .18), 0 8px 24px rgb(0 0 0 / .18); transition: transform .15s ease, box-shadow .15s ease;
+type Shared = Window & {[ENTRANCE]?: Mount; [RUNNING]?: Launcher; [TRUST]?: Trust; Calla?: unknown; trustedTypes?: Policies};
+interface Trust {
+  createScriptURL(url: string): string;
 }
-.right { right: max(20px, env(safe-area-inset-right)); }
-.left { left: max(20px, env(safe-area-inset-left)); }
-.launcher:hover { transform: translateY(-1px); box-shadow: 0 2px 4px rgb(0 0 0 / .2), 0 12px 28px rgb(0 0 0 / .22); }
-.launcher:focus-visible { outline: 3px solid var(--accent); outline-offset: 3px; box-shadow: 0 0 0 3px #fff; }
-.launcher[aria-busy=true] { cursor: progress; }
-.launcher[hidden] { display: none; }
-svg { flex: none; }
-.badge {
-  position: absolute; inset-block-start: -8px; inset-inline-end: -4px; min-width: 26px; padding: 3px 6px; box-sizing: border-box;
-  border: 2px solid #fff; border-radius: 13px; background: #b3261e; color: #fff; font-size: 13px; text-align: center;
+interface Policies {
+  createPolicy(name: string, rules: Trust): Trust;
 }
-.badge[hidden], .load-failed[hidden] { display: none; }
-.load-failed {
-  position: fixed; inset-block-end: 92px; max-width: min(320px, calc(100vw - 40px)); box-sizing: border-box; z-index: 2147483000;
-  padding: 12px 16px; border: 1px solid #b3261e; border-radius: 12px; background: #fff; color: #1f2a2c;
-  font: 400 max(16px, 1rem)/1.4 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
-}
-.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (max-width: 480px) { .launcher { padding: 0; width: 60px; height: 60px; justify-content: center; } .launcher .name { display: none; } }
-@media (prefers-reduced-motion: reduce) { .launcher { transition: none; } .launcher:hover { transform: none; } }
-@media (forced-colors: active) { .launcher, .badge { border-color: ButtonText; } }
-`;
+const RUNNING = Symbol.for('calla.launcher');
+const TRUST = Symbol.for('calla.trust');
+const shared = window as Shared;
+
 const ICON =
   'M12 3C6.5 3 2 6.8 2 11.4c0 2.6 1.4 5 3.7 6.5l-.6 3c-.1.5.4.9.8.6l3.6-1.9c.8.2 1.6.2 2.5.2 5.5 0 10-3.8 10-8.4S17.5 3 12 3Z' +
   'M7.5 10h9M7.5 13.4h6';
 
 /** Whether the visitor had the chat open on the page before this one. */
 const KEY = 'calla:open';
-const remembered = {
-  get open(): boolean {
-    try {
-      return sessionStorage.getItem(KEY) === 'yes';
-    } catch {
-      return false;
-    }
-  },
-  set open(value: boolean) {
-    try {
-      if (value) sessionStorage.setItem(KEY, 'yes');
-      else sessionStorage.removeItem(KEY);
-    } catch {
-      // Storage is blocked: the chat then starts closed on the next page.
-    }
-  },
-};
-
-function start(options: Options): void {
-  const texts = LAUNCHER_TEXTS[options.lang] ?? LAUNCHER_TEXTS.en;
-  const host = document.createElement('div');
-  host.id = 'calla-widget';
-  host.lang = LAUNCHER_TEXTS[options.lang] ? options.lang : 'en';
-  host.dir = isRightToLeft(host.lang) ? 'rtl' : 'ltr';
-  const root = host.attachShadow({mode: 'open'});
-  addStyles(root, STYLES);
-  const colors = fill(options.color);
-  host.style.setProperty('--accent', colors.fill);
-  host.style.setProperty('--on-accent', colors.text);
-
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.className = `launcher ${options.position}`;
-  button.setAttribute('aria-haspopup', 'dialog');
-  button.setAttribute('aria-expanded', 'false');
-  const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  for (const [name, value] of Object.entries({
-    width: '26', height: '26', viewBox: '0 0 24 24', fill: 'none', stroke: 'currentColor', 'stroke-width': '1.8',
-    'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true',
-  })) {
-    icon.setAttribute(name, value);
+function rememberOpen(open: boolean): void {
+  try {
+    sessionStorage.setItem(KEY, open ? 'yes' : '');
+  } catch {
+    // Storage is blocked: the chat then starts closed on the next page.
   }
-  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-  path.setAttribute('d', ICON);
-  icon.append(path);
-  const name = document.createElement('span');
-  name.className = 'name';
-  const label = texts.ask.replace('{title}', options.title);
-  name.textContent = label;
-  const badge = document.createElement('span');
-  badge.className = 'badge';
-  badge.hidden = true;
-  badge.setAttribute('aria-hidden', 'true');
-  button.append(icon, name, badge);
-  const news = document.createElement('div');
-  news.className = 'hidden';
-  news.setAttribute('role', 'status');
-  const trouble = document.createElement('div');
-  trouble.className = `load-failed ${options.position}`;
-  trouble.setAttribute('role', 'alert');
-  trouble.hidden = true;
-  root.append(button, trouble, news);
+}
+function wasOpen(): boolean {
+  try {
+    return sessionStorage.getItem(KEY) === 'yes';
+  } catch {
+    return false;
+  }
+}
 
-  let chat: MountedChat | undefined;
-  let loading: Promise<MountedChat> | undefined;
+function make(tag: string, className: string, attributes: Record<string, string> = {}): HTMLElement {
+  const element = document.createElement(tag);
+  element.className = className;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
 
-  const unread = (count: number): void => {
+/** Whether this is a browser of the last two years: the youngest thing that the chat needs came in 2024. */
+const supported = (): boolean => CSS.supports('color', 'light-dark(#000, #fff)');
+
+class Launcher extends EventTarget {
+  private readonly host = make('div', '');
+  private readonly button = make('button', 'launcher', {type: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false'}) as HTMLButtonElement;
+  private readonly badge = make('span', 'badge', {'aria-hidden': 'true'});
+  private readonly news = make('div', 'hidden', {role: 'status'});
+  private readonly trouble = make('div', 'load-failed', {role: 'alert'});
+  private readonly texts;
+  private readonly label: string;
+  private readonly observer: MutationObserver;
+  private root!: ShadowRoot;
+  private chat: MountedChat | undefined;
+  private loading: Promise<MountedChat> | undefined;
+  private ended = false;
+
+  constructor(private readonly options: Options) {
+    super();
+    this.texts = launcherTexts(options.lang);
+    this.label = this.texts.ask.replace('{title}', options.title);
+    this.observer = new MutationObserver((changes) => this.removed(changes));
+    if (!supported()) {
+      this.link();
+      return;
+    }
+    this.draw();
+    document.addEventListener('click', this.onClick);
+    // A body that is exchanged (Turbo, htmx) does not take the chat along.
+    document.documentElement.append(this.host);
+    this.above(true);
+    this.observer.observe(document.documentElement, {childList: true});
+    // On a phone the chat fills the screen, so there it is not opened unasked.
+    if (options.open || (wasOpen() && innerWidth > 480)) void this.load(false);
+  }
+
+  /** Open the chat. */
+  open(): void {
+    void this.load(true);
+  }
+
+  /** Close the chat; the button is there again. */
+  close(): void {
+    if (this.options.page || !this.button.hidden) return;
+    this.chat?.close();
+    this.closed();
+  }
+
+  /** Open the chat and ask. */
+  ask(question: string): void {
+    void this.load(true).then(() => this.chat?.ask(String(question)));
+  }
+
+  /** Take the widget off the page, with everything that belongs to it. */
+  destroy(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.observer.disconnect();
+    document.removeEventListener('click', this.onClick);
+    this.chat?.destroy();
+    this.host.remove();
+    delete shared[RUNNING];
+    if (shared.Calla === this) delete shared.Calla;
+    this.tell('destroy');
+  }
+
+  private draw(): void {
+    const {options, button, host} = this;
+    host.id = 'calla-widget';
+    host.lang = options.lang;
+    host.dir = isRightToLeft(options.lang) ? 'rtl' : 'ltr';
+    const colors = fill(options.color);
+    host.style.setProperty('--accent', colors.fill);
+    host.style.setProperty('--on-accent', colors.text);
+    this.root = host.attachShadow({mode: 'open'});
+    addStyles(this.root, styles);
+    const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    icon.setAttribute('viewBox', '0 0 24 24');
+    icon.setAttribute('aria-hidden', 'true');
+    const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+    path.setAttribute('d', ICON);
+    icon.append(path);
+    const name = make('span', 'name');
+    name.textContent = this.label;
+    button.append(icon, name, this.badge);
+    button.classList.add(options.position);
+    button.hidden = options.page;
+    button.addEventListener('click', () => this.open());
+    this.trouble.classList.add(options.position);
+    this.trouble.hidden = true;
+    this.root.append(button, this.trouble, this.news);
+    this.unread(0);
+  }
+
+  /** Instead of silence: a link to the chat's own page. */
+  private link(): void {
+    this.host.append(this.options.page ? this.failure() : this.elsewhere(this.label));
+    document.body.append(this.host);
+  }
+
+  private elsewhere(text: string): HTMLElement {
+    const link = make('a', '', {href: `${this.options.server}/chat`});
+    link.textContent = text;
+    return link;
+  }
+
+  /** Into the top layer, where transforms, stacking and overflow of the site do not reach; or back. */
+  private above(on: boolean): void {
+    const {host} = this;
+    if (this.options.page || typeof host.showPopover !== 'function') return;
+    if (on) {
+      host.popover = 'manual';
+      host.showPopover();
+    } else host.removeAttribute('popover');
+  }
+
+  private removed(changes: MutationRecord[]): void {
+    if (this.host.isConnected) return;
+    // Everything was exchanged: stay. Only we were taken away: somebody wants us gone.
+    const all = changes.some(({removedNodes}) => [...removedNodes].some((node) => node.nodeName === 'BODY'));
+    if (!all) this.destroy();
+    else {
+      document.documentElement.append(this.host);
+      this.above(true);
+    }
+  }
+
+  private readonly onClick = (event: Event): void => {
+    // A page may have its own button: <button data-calla-open>, also inside a component.
+    if (event.composedPath().some((one) => one instanceof Element && one.hasAttribute('data-calla-open'))) this.open();
+  };
+
+  private tell(type: string, detail?: unknown): void {
+    this.dispatchEvent(new CustomEvent(type, {detail}));
+  }
+
+  private failure(): string {
+    return this.texts.failed.replace('{number}', this.options.emergency || this.texts.number);
+  }
+
+  private unread(count: number): void {
+    const {badge, texts} = this;
+    const text = texts.unread.replace('{count}', String(count));
     badge.hidden = count === 0;
-    badge.textContent = count > 9 ? '9+' : count ? String(count) : '';
-    button.setAttribute('aria-label', count ? `${label}, ${texts.unread(count)}` : label);
-    news.textContent = count ? texts.unread(count) : '';
-  };
-  unread(0);
-
-  const closed = (): void => {
-    remembered.open = false;
-    button.hidden = false;
-    button.setAttribute('aria-expanded', 'false');
-    button.focus();
-  };
-
-  function load(): Promise<MountedChat> {
-    loading ??= new Promise<MountedChat>((resolve, reject) => {
-      const script = document.createElement('script');
-      script.src = `${options.server}/chat/chat.js?v=${VERSION}`;
-      script.async = true;
-      script.addEventListener('load', () => {
-        const mount = (window as unknown as Record<symbol, Mount | undefined>)[ENTRANCE];
-        if (mount) resolve(mount(root, options, {closed, unread}));
-        else reject(new Error('The chat did not start.'));
-        script.remove();
-      });
-      script.addEventListener('error', () => {
-        script.remove();
-        reject(new Error('The chat could not be loaded.'));
-      });
-      document.head.append(script);
-    });
-    return loading;
+    badge.textContent = count > 9 ? '9+' : String(count || '');
+    this.button.setAttribute('aria-label', count ? `${this.label}, ${text}` : this.label);
+    this.news.textContent = count ? text : '';
+    if (count) this.tell('unread', count);
   }
 
-  async function open(moveFocus: boolean): Promise<void> {
+  private closed(): void {
+    rememberOpen(false);
+    this.button.hidden = false;
+    this.button.setAttribute('aria-expanded', 'false');
+    this.button.focus();
+    this.tell('close');
+  }
+
+  private mounted(): Promise<MountedChat> {
+    this.loading ??= loadChat(this.options).then((mount) =>
+      mount(this.root, this.options, {
+        closed: () => this.closed(),
+        unread: (count) => this.unread(count),
+        above: (on) => this.above(on),
+      }),
+    );
+    return this.loading;
+  }
+
+  private async load(moveFocus: boolean): Promise<void> {
+    const {button, trouble} = this;
+    if (this.ended || !this.root) return;
     trouble.hidden = true;
     button.setAttribute('aria-busy', 'true');
-    if (!chat) news.textContent = texts.loading;
+    if (!this.chat) this.news.textContent = `${this.label} …`;
     try {
-      chat = await load();
-      news.textContent = '';
+      this.chat = await this.mounted();
+      this.news.textContent = '';
       button.hidden = true;
       button.setAttribute('aria-expanded', 'true');
-      remembered.open = !options.page;
-      unread(0);
-      chat.open(moveFocus);
-    } catch {
-      loading = undefined;
-      trouble.textContent = texts.failed;
+      rememberOpen(!this.options.page);
+      this.chat.open(moveFocus);
+      this.tell('open');
+    } catch (error) {
+      this.loading = undefined;
+      trouble.replaceChildren(this.failure(), this.elsewhere(`${this.options.server}/chat`));
       trouble.hidden = false;
+      console.error(`Calla: see ${this.options.server}/embed-check`, error);
+      this.tell('error');
     } finally {
       button.removeAttribute('aria-busy');
     }
   }
+}
 
-  button.addEventListener('click', () => void open(true));
-  // A page may have its own button: <button data-calla-open>.
-  document.addEventListener('click', (event) => {
-    if (event.target instanceof Element && event.target.closest('[data-calla-open]')) void open(true);
+/** A script address that sites with Trusted Types accept (policy "calla": our own server only). */
+function trusted(url: string, server: string): string {
+  if (!shared.trustedTypes) return url;
+  shared[TRUST] ??= shared.trustedTypes.createPolicy('calla', {
+    createScriptURL: (one) => {
+      if (new URL(one).origin !== server) throw new TypeError(one);
+      return one;
+    },
   });
-  document.body.append(host);
-  if (options.page) button.hidden = true;
-  // On a phone the chat fills the screen, so there it is not opened unasked.
-  if (options.open || (remembered.open && innerWidth > 480)) void open(false);
+  return shared[TRUST].createScriptURL(url);
 }
 
-const options = readOptions(document.currentScript as HTMLScriptElement | null);
-if (!document.getElementById('calla-widget')) {
-  if (document.body) start(options);
-  else document.addEventListener('DOMContentLoaded', () => start(options));
+function loadChat(options: Options): Promise<Mount> {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = trusted(`${options.server}/chat/chat.js?v=${VERSION}`, options.server);
+    script.async = true;
+    if (options.nonce) script.nonce = options.nonce;
+    const done = (): void => {
+      script.remove();
+      const mount = shared[ENTRANCE];
+      if (mount) resolve(mount);
+      else reject(new Error('chat.js'));
+    };
+    script.addEventListener('load', done);
+    script.addEventListener('error', done);
+    document.head.append(script);
+  });
 }
+
+function begin(): void {
+  const options = readOptions(own);
+  if (shared[RUNNING]) {
+    console.warn('Calla is on this page already.');
+    return;
+  }
+  const launcher = (shared[RUNNING] = new Launcher(options));
+  // Not where the site uses the name for something else.
+  shared.Calla ??= launcher;
+}
+
+// The tag is only known while the script runs for the first time.
+const own = ownScript();
+if (document.body) begin();
+else document.addEventListener('DOMContentLoaded', begin);

@@ -1,68 +1,29 @@
-/** How one message looks. Everything is built from text: no HTML from anywhere is parsed. */
-import type {BotMessage, Kind} from './protocol';
-import type {Texts} from './texts';
+/** How one message looks. */
+import {button, icon, ICONS, make} from './dom';
+import {REASONS, type BotMessage, type Contact, type Kind, type Rating} from './protocol';
+import {put, type Texts} from './texts';
 
 export interface Actions {
   ask(question: string): void;
-  rate(message: string, value: 'up' | 'down' | 'none'): void;
+  rate(message: string, value: Rating): void;
   copy(text: string): Promise<boolean>;
   announce(text: string): void;
+  /** Keep the question of a turn for the doctor, or not; true if it is kept now. */
+  keep(turn: string): boolean;
+  /** What was chosen before a reload. */
+  rated(message: string): string;
+  kept(turn: string): boolean;
 }
 
 export interface Look {
   texts: Texts;
   title: string;
+  /** For dates and times. */
   lang: string;
+  /** Level of a message's heading: the one below the title's. */
+  heading: 'h2' | 'h3';
   actions: Actions;
 }
-
-type Attributes = Record<string, string | boolean>;
-
-/** Make an element. */
-export function make(tag: string, attributes: Attributes = {}, ...children: (Node | string)[]): HTMLElement {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== false) element.setAttribute(name, value === true ? '' : value);
-  }
-  element.append(...children);
-  return element;
-}
-
-const SVG = 'http://www.w3.org/2000/svg';
-
-/** Draw an icon from its path, in the colour of the text around it. */
-export function icon(path: string, size = 20): SVGElement {
-  const svg = document.createElementNS(SVG, 'svg');
-  const attributes = {
-    width: `${size}`, height: `${size}`, viewBox: '0 0 24 24', fill: 'none', stroke: 'currentColor', 'stroke-width': '1.8',
-    'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true', focusable: 'false',
-  };
-  for (const [name, value] of Object.entries(attributes)) svg.setAttribute(name, value);
-  const line = document.createElementNS(SVG, 'path');
-  line.setAttribute('d', path);
-  svg.append(line);
-  return svg;
-}
-
-export const ICONS = {
-  close: 'M6 6l12 12M18 6L6 18',
-  clear: 'M4 7h16M10 11v6M14 11v6M6 7l1 12a1 1 0 0 0 1 1h8a1 1 0 0 0 1-1l1-12M9 7V4.8a.8.8 0 0 1 .8-.8h4.4a.8.8 0 0 1 .8.8V7',
-  copy: 'M9 9h10v11H9zM5 15H4V4h11v1',
-  tick: 'M4.5 12.5l5 5 10-11',
-  up: 'M7 11v9H3v-9zM7 11l4-8c1.6 0 2.6 1 2.6 2.6L13 9h6.2a2 2 0 0 1 2 2.4l-1.3 7a2 2 0 0 1-2 1.6H7',
-  down: 'M17 13V4h4v9zM17 13l-4 8c-1.6 0-2.6-1-2.6-2.6L11 15H4.800a2 2 0 0 1-2-2.400l1.300-7a2 2 0 0 1 2-1.600H17',
-  phone: 'M5 3h4l1.500 5-2.500 1.800a12 12 0 0 0 6.200 6.200L16 13.500l5 1.500v4a2 2 0 0 1-2.200 2A17.500 17.500 0 0 1 3 5.200 2 2 0 0 1 5 3z',
-  calendar: 'M4 6h16v14H4zM4 10h16M8 3v4M16 3v4M9 15l2 2 4-4',
-  pill: 'M10.500 20.500a4.950 4.950 0 0 1-7-7l10-10a4.950 4.950 0 0 1 7 7zM8.500 8.500l7 7',
-  heart: 'M12 20.500C5 16 3 12.500 3 9a4.800 4.800 0 0 1 9-2.300A4.800 4.800 0 0 1 21 9c0 3.500-2 7-9 11.500z',
-  supported: 'M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18zM8 12.300l2.800 2.700L16 9.500',
-  limited: 'M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18zM9.500 9.500a2.500 2.500 0 1 1 3.500 2.300c-.7.300-1 .8-1 1.700M12 16.700v.1',
-  not_supported: 'M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18zM9 9l6 6M15 9l-6 6',
-  general: 'M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18zM12 11v5.500M12 7.600v.1',
-  wait: 'M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18zM12 7v5l3.500 2',
-  lily: 'M12 21c0-5 0-7 0-9M12 12C7.500 11 6 7.500 7 3c3 1 4.600 3.200 5 6 .4-2.800 2-5 5-6 1 4.500-.5 8-5 9zM12 19c-2.500 0-4.500-1-5.500-3M12 19c2.500 0 4.500-1 5.500-3',
-  send: 'M12 20V5M5.500 11.500L12 5l6.500 6.500',
-};
 
 const REFERRAL_ICONS: Record<Kind, string> = {
   emergency: ICONS.phone,
@@ -101,23 +62,66 @@ export function safeLink(url: string): string | undefined {
   }
 }
 
-/** A message as plain text, for the clipboard. */
-export function plain(message: BotMessage, texts: Texts): string {
-  const lines = [message.text];
+/** The address behind a contact, if it is one that can be called or opened. */
+function addressOf({kind, value}: Contact): string | undefined {
+  if (kind === 'tel') return /^\+?[\d*#-]{2,20}$/.test(value) ? `tel:${value}` : undefined;
+  const link = safeLink(value);
+  return link?.startsWith('https:') ? link : undefined;
+}
+
+/** One button for each contact. */
+export function contactButtons(contacts: Contact[], texts: Texts): HTMLElement[] {
+  return contacts.flatMap((contact) => {
+    const href = addressOf(contact);
+    if (!href) return [];
+    const tel = contact.kind === 'tel';
+    const label = put(tel ? texts.call : texts.visit, {label: contact.label});
+    const link = make('a', {class: 'contact', href, dir: 'auto'}, icon(tel ? ICONS.phone : ICONS.link, 18), make('span', {}, label));
+    if (!tel) {
+      link.target = '_blank';
+      link.rel = 'noopener noreferrer';
+      link.append(make('span', {class: 'hidden'}, ` (${texts.newTab})`));
+    }
+    return [link];
+  });
+}
+
+/** The date of a review, as the visitor writes dates; empty if there is none. */
+export function reviewDate(reviewed: string | undefined, lang: string): string {
+  const date = new Date(`${reviewed ?? ''}T12:00:00`);
+  return Number.isNaN(date.getTime()) ? '' : new Intl.DateTimeFormat(lang, {dateStyle: 'medium'}).format(date);
+}
+
+/** A message as plain text, for the clipboard and for files. */
+export function plain(message: BotMessage, look: Look): string {
+  const {texts} = look;
+  const lines = message.kind ? [`${texts.referrals[message.kind]}:`, message.text] : [message.text];
   if (message.evidence?.text) lines.push(message.evidence.text);
   if (message.sources?.length) {
     lines.push(`${texts.sources}:`, ...message.sources.map((s) => `- ${s.organisation}, ${s.title}: ${s.url}`));
+    const date = reviewDate(message.reviewed, look.lang);
+    if (date) lines.push(put(texts.checked, {date}));
   }
   return lines.join('\n');
 }
 
+/** The bot is called as the site calls it, also in its own words. */
+export const named = (message: BotMessage, {title}: Look): BotMessage =>
+  title === 'Calla' ? message : {...message, text: message.text.replace(/\bCalla\b/g, title)};
+
 /** What is read out when a message arrives. */
-export function spoken(message: BotMessage, look: Look): string {
-  const heading = message.kind ? look.texts.referrals[message.kind] : look.title;
-  const parts = [`${heading}: ${message.text}`];
+export function spoken(unnamed: BotMessage, look: Look): string {
+  const message = named(unnamed, look);
+  const parts = [`${headingOf(message, look)}: ${message.text}`];
   if (message.evidence?.text) parts.push(message.evidence.text);
+  if (message.contacts?.length && message.turn !== 'welcome') parts.push(...message.contacts.map((contact) => put(look.texts.call, {label: contact.label})));
   if (message.buttons?.length) parts.push(`${look.texts.suggestions}: ${message.buttons.length}`);
   return parts.join('\n');
+}
+
+export function headingOf(message: BotMessage, look: Look): string {
+  if (message.person) return put(look.texts.person, {name: message.person});
+  return message.kind ? look.texts.referrals[message.kind] : look.title;
 }
 
 function sourcesOf(message: BotMessage, look: Look): HTMLElement | undefined {
@@ -130,11 +134,8 @@ function sourcesOf(message: BotMessage, look: Look): HTMLElement | undefined {
   });
   if (!items.length) return undefined;
   const box = make('div', {class: 'sources'}, make('p', {class: 'small-heading'}, look.texts.sources), make('ul', {}, ...items));
-  const date = new Date(`${message.reviewed ?? ''}T12:00:00`);
-  if (!Number.isNaN(date.getTime())) {
-    const written = new Intl.DateTimeFormat(look.lang, {dateStyle: 'medium'}).format(date);
-    box.append(make('p', {class: 'checked'}, look.texts.checked.replace('{date}', written)));
-  }
+  const date = reviewDate(message.reviewed, look.lang);
+  if (date) box.append(make('p', {class: 'checked'}, put(look.texts.checked, {date})));
   return box;
 }
 
@@ -143,69 +144,112 @@ function badgeOf(message: BotMessage, look: Look): HTMLElement | undefined {
   if (!label || !(label in look.texts.labels)) return undefined;
   // The sentence of the server, without the word that the badge already says.
   const sentence = (message.evidence?.text ?? '').replace(/^Evidence: [^.]*\.\s*/, '');
-  const badge = make('p', {class: `evidence ${label}`}, make('span', {class: 'badge'}, icon(ICONS[label], 18), look.texts.labels[label]));
+  const badge = make('p', {class: `evidence ${label}`}, make('span', {class: 'label'}, icon(ICONS[label], 18), look.texts.labels[label]));
   if (label !== 'general' && sentence) badge.append(make('span', {class: 'why', lang: 'en', dir: 'ltr'}, sentence));
   return badge;
 }
 
-function toolsOf(message: BotMessage, look: Look): HTMLElement | undefined {
-  if (!message.rated && !message.kind) return undefined;
-  const tools = make('div', {class: 'tools'});
-  const copy = make('button', {type: 'button', class: 'tool copy', 'aria-label': look.texts.copy, title: look.texts.copy}, icon(ICONS.copy));
-  copy.addEventListener('click', () => {
-    void look.actions.copy(plain(message, look.texts)).then((done) => {
+/** A small button below a message; its name says which message it belongs to. */
+function tool(kind: 'copy' | 'keep' | 'up' | 'down', label: string, subject: string, action: () => void): HTMLButtonElement {
+  return button({class: `tool ${kind}`, 'aria-label': `${label}: ${subject}`, title: label}, action, icon(ICONS[kind]));
+}
+
+function toolsOf(message: BotMessage, look: Look, subject: string): HTMLElement[] {
+  if (!message.rated && !message.kind) return [];
+  const {texts, actions} = look;
+  const copy = tool('copy', texts.copy, subject, () => {
+    void actions.copy(plain(message, look)).then((done) => {
       if (!done) return;
       copy.replaceChildren(icon(ICONS.tick));
-      look.actions.announce(look.texts.copied);
-      setTimeout(() => copy.replaceChildren(icon(ICONS.copy)), 2000);
+      actions.announce(texts.copied);
+      window.setTimeout(() => copy.replaceChildren(icon(ICONS.copy)), 2000);
     });
   });
-  tools.append(copy);
-  if (message.rated) {
-    const thumbs = (['up', 'down'] as const).map((value) => {
-      const thumb = make(
-        'button',
-        {type: 'button', class: `tool ${value}`, 'aria-label': look.texts[value], title: look.texts[value], 'aria-pressed': 'false'},
-        icon(ICONS[value]),
-      );
-      thumb.addEventListener('click', () => {
-        const pressed = thumb.getAttribute('aria-pressed') === 'true';
-        thumbs.forEach((other) => other.setAttribute('aria-pressed', 'false'));
-        thumb.setAttribute('aria-pressed', String(!pressed));
-        look.actions.rate(message.id, pressed ? 'none' : value);
-        if (!pressed) look.actions.announce(look.texts.thanks);
-      });
-      return thumb;
-    });
-    tools.append(...thumbs);
-  }
-  return tools;
+  const keep = tool('keep', texts.keep, subject, () => {
+    const kept = actions.keep(message.turn);
+    keep.setAttribute('aria-pressed', String(kept));
+    actions.announce(kept ? texts.kept : texts.unkept);
+  });
+  keep.setAttribute('aria-pressed', String(actions.kept(message.turn)));
+  const row = make('div', {class: 'tools'}, copy, keep);
+  return message.rated ? [row, thumbsOf(message, look, subject, row)] : [row];
+}
+
+/** Add thumbs to a row of tools; return the question for the reason of a thumb down. */
+function thumbsOf(message: BotMessage, look: Look, subject: string, row: HTMLElement): HTMLElement {
+  const {texts, actions} = look;
+  const reasons = REASONS.map((reason) =>
+    button({class: 'reason', 'aria-pressed': 'false'}, () => choose(reason === value ? 'down' : reason), texts.reasons[reason]),
+  );
+  const ask = make('div', {class: 'reasons', role: 'group', 'aria-label': `${texts.why} (${subject})`}, make('p', {}, texts.why), ...reasons);
+  const up = tool('up', texts.up, subject, () => choose(value === 'up' ? 'none' : 'up'));
+  const down = tool('down', texts.down, subject, () => choose(value === 'none' || value === 'up' ? 'down' : 'none'));
+  let value = 'none';
+  const show = (chosen: string): void => {
+    value = chosen;
+    const bad = chosen !== 'none' && chosen !== 'up';
+    up.setAttribute('aria-pressed', String(chosen === 'up'));
+    down.setAttribute('aria-pressed', String(bad));
+    ask.hidden = !bad;
+    reasons.forEach((one, at) => one.setAttribute('aria-pressed', String(REASONS[at] === chosen)));
+  };
+  const choose = (chosen: Rating): void => {
+    show(chosen);
+    actions.rate(message.id, chosen);
+    if (chosen !== 'none') actions.announce(chosen === 'down' ? `${texts.thanks} ${texts.why}` : texts.thanks);
+  };
+  show(actions.rated(message.id) || 'none');
+  row.append(up, down);
+  return ask;
 }
 
 /** Buttons that ask a question when pressed. */
-export function suggestions(titles: string[], look: Look): HTMLElement {
-  const group = make('div', {class: 'replies', role: 'group', 'aria-label': look.texts.suggestions});
+function suggestions(titles: string[], look: Look, subject: string): HTMLElement {
+  const group = make('div', {class: 'replies', role: 'group', 'aria-label': `${look.texts.suggestions}: ${subject}`});
   for (const title of titles) {
-    const button = make('button', {type: 'button', class: 'reply', lang: 'en', dir: 'ltr'}, title);
-    button.addEventListener('click', () => look.actions.ask(title));
-    group.append(button);
+    const reply = button({class: 'reply', lang: 'en', dir: 'ltr'}, () => {
+      reply.classList.add('asked');
+      look.actions.ask(title);
+    }, title);
+    group.append(reply);
   }
   return group;
 }
 
-/** Everything inside the bubble of a bot message, without its suggestions. */
-export function botContent(message: BotMessage, look: Look): Node[] {
-  const content: Node[] = [];
-  if (message.kind) {
-    content.push(
-      make('p', {class: 'referral-heading'}, icon(REFERRAL_ICONS[message.kind], 22), make('strong', {}, look.texts.referrals[message.kind])),
-    );
-  } else {
-    content.push(make('span', {class: 'hidden'}, `${look.title}: `));
-  }
-  content.push(layOut(message.text));
-  for (const part of [badgeOf(message, look), sourcesOf(message, look), toolsOf(message, look)]) {
-    if (part) content.push(part);
-  }
-  return content;
+/** The time of a message, small. */
+export function timeOf(seconds: number | undefined, lang: string): HTMLElement {
+  const date = seconds === undefined ? new Date() : new Date(seconds * 1000);
+  const today = date.toDateString() === new Date().toDateString();
+  const written = new Intl.DateTimeFormat(lang, today ? {timeStyle: 'short'} : {dateStyle: 'short', timeStyle: 'short'}).format(date);
+  return make('time', {class: 'time', datetime: date.toISOString()}, written);
 }
+
+let labels = 0;
+
+/** A message of the bot: an article with a heading; what is owed first is a region with a name. */
+export function botArticle(message: BotMessage, look: Look, subject: string, time?: number): HTMLElement {
+  const style = message.kind ? `referral ${message.kind}` : message.turn === 'notice' ? 'notice' : message.person ? 'answer person' : 'answer';
+  const id = `calla-heading-${(labels += 1)}`;
+  const article = make('article', {class: `message ${style}`, 'aria-labelledby': id, tabindex: '-1'});
+  const parts: (HTMLElement | undefined)[] = [];
+  if (message.kind) {
+    const words = make('span', {}, headingOf(message, look), make('span', {class: 'hidden'}, `: ${subject}`));
+    parts.push(make(look.heading, {class: 'referral-heading', id}, icon(REFERRAL_ICONS[message.kind], 22), words));
+  } else {
+    parts.push(make(look.heading, {class: message.person ? 'person-heading' : 'hidden', id}, `${headingOf(message, look)}: ${subject}`));
+  }
+  // The welcome brings whom to call for the header, not for itself.
+  const contacts = message.turn === 'welcome' ? [] : contactButtons(message.contacts ?? [], look.texts);
+  parts.push(layOut(message.text));
+  if (contacts.length) parts.push(make('div', {class: 'contacts'}, ...contacts));
+  parts.push(badgeOf(message, look), sourcesOf(message, look), ...toolsOf(message, look, subject));
+  const body = parts.filter((part) => part !== undefined);
+  if (message.turn !== 'notice' && message.turn !== 'welcome') body.push(timeOf(time, look.lang));
+  if (message.kind) article.append(make('section', {'aria-labelledby': id}, ...body));
+  else article.append(...body);
+  if (message.buttons?.length) article.append(suggestions(message.buttons, look, subject));
+  return article;
+}
+
+/** How a message is called where several have the same buttons: its title, or its first words. */
+export const subjectOf = (message: BotMessage): string => message.title || message.text.split(/\s+/).slice(0, 6).join(' ');

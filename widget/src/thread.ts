@@ -1,255 +1,220 @@
-/** The conversation on the screen: deep-chat's message list and input, with our messages in it. */
-import {withoutMarkdown} from './deep-chat';
-import type {DeepChat} from 'deep-chat';
+/** The conversation on the screen: turns, each a question with what was answered to it. */
 import type {Delivery} from './connection';
-import {botContent, icon, ICONS, make, suggestions, type Look} from './message';
-import type {BotMessage} from './protocol';
-import {THREAD_STYLES} from './styles';
+import {button, icon, ICONS, make} from './dom';
+import {botArticle, headingOf, named, subjectOf, timeOf, type Look} from './message';
+import type {BotMessage, Turn} from './protocol';
+import {put} from './texts';
+import {View} from './view';
 
-const TAG = 'calla-message';
-type Content = () => Node[];
-
-/** What each message element shows, by its key: deep-chat is only given the key. */
-const CONTENTS = new Map<string, Content>();
-let nextKey = 0;
-
-class CallaMessage extends HTMLElement {
-  connectedCallback(): void {
-    if (this.childNodes.length) return;
-    const content = CONTENTS.get(this.getAttribute('key') ?? '');
-    if (content) this.append(...content());
-  }
-}
-if (!customElements.get(TAG)) customElements.define(TAG, CallaMessage);
-
-// Milliseconds before the writing dots appear: most answers are there sooner.
-const DOTS_AFTER = 300;
+// Milliseconds before it is said that a message is being sent or answered: mostly it is done sooner.
+const SOON = 300;
+// Longer messages of the visitor are folded, so that they hide no answer.
+const LONG = 220;
+const LINES = 5;
 
 export class Thread {
   readonly element: HTMLElement;
-  private readonly chat: DeepChat;
+  readonly view: View;
+  private readonly flow = make('div', {class: 'flow'});
+  private readonly more: HTMLButtonElement;
+  private readonly turns = new Map<string, HTMLElement>();
   private readonly shown = new Map<string, HTMLElement>();
-  private replies: HTMLElement | undefined;
-  private dots = false;
-  private dotsTimer: number | undefined;
-  private question: HTMLElement | undefined;
-  private readonly whenReady: Promise<void>;
+  private readonly messages = new Map<string, BotMessage>();
+  private readonly names = new Map<string, number>();
+  private readonly timers = new Map<string, number>();
 
   constructor(
     private readonly look: Look,
-    onSubmit: (text: string) => void,
+    jump: HTMLButtonElement,
+    earlier: () => void,
   ) {
-    const restore = withoutMarkdown();
-    const chat = document.createElement('deep-chat') as DeepChat;
-    this.chat = chat;
-    this.element = chat;
-    // Set before deep-chat looks: otherwise it asks Google for a font.
-    chat.style.fontFamily = 'inherit';
-    chat.chatStyle = {width: '100%', height: '100%', border: 'none', backgroundColor: 'transparent', fontSize: 'inherit'};
-    chat.textInput = {placeholder: {text: look.texts.placeholder}};
-    chat.displayLoadingBubble = {toggle: () => undefined};
-    chat.submitButtonStyles = {position: 'outside-end'};
-    chat.auxiliaryStyle = THREAD_STYLES;
-    chat.errorMessages = {displayServiceErrorMessages: false};
-    chat.connect = {
-      websocket: true,
-      // deep-chat hands us what was typed; delivery is ours (connection.ts), so that
-      // nothing typed while offline is refused.
-      handler: (_: unknown, signals: {onOpen(): void; newUserMessage: {listener(body: {messages?: {text?: string}[]}): void}}) => {
-        signals.onOpen();
-        signals.newUserMessage.listener = (body) => {
-          const text = body.messages?.at(-1)?.text ?? '';
-          const bubble = [...this.root.querySelectorAll<HTMLElement>('.user-message-text')].at(-1);
-          bubble?.closest('.outer-message-container')?.remove();
-          onSubmit(text);
-        };
-      },
-    };
-    this.whenReady = new Promise((resolve) => {
-      // On a busy machine deep-chat renders twice; what was added in between would be lost.
-      const settle = (): void => {
-        if (chat._waitingToRender_) {
-          setTimeout(settle);
-          return;
-        }
-        restore();
-        this.improve();
-        resolve();
-      };
-      chat.onComponentRender = settle;
+    this.more = button({class: 'more', hidden: true}, earlier, look.texts.more);
+    const list = make(
+      'div',
+      // Messages are read out by our own regions (announcer.ts), referrals first.
+      {class: 'messages', role: 'log', 'aria-live': 'off', 'aria-label': look.texts.conversation, tabindex: '0'},
+      this.more,
+      this.flow,
+    );
+    this.element = list;
+    this.view = new View(list, this.flow, jump, look);
+    list.addEventListener('scroll', () => {
+      if (list.scrollTop < 40 && !this.more.hidden && !this.more.disabled && list.dataset.touched) earlier();
     });
-  }
-
-  /** Resolves when messages can be added. */
-  ready(): Promise<void> {
-    return this.whenReady;
-  }
-
-  private get root(): ShadowRoot {
-    return this.chat.shadowRoot as ShadowRoot;
-  }
-
-  private get list(): HTMLElement {
-    return this.root.getElementById('messages') as HTMLElement;
-  }
-
-  private get input(): HTMLElement {
-    return this.root.getElementById('text-input') as HTMLElement;
-  }
-
-  /** Add what deep-chat leaves out: names, roles, the Space key (pinned version, tested). */
-  private improve(): void {
-    const {texts} = this.look;
-    const {list, input} = this;
-    list.setAttribute('role', 'log');
-    // Messages are read out by our own regions (announcer.ts), referrals first.
-    list.setAttribute('aria-live', 'off');
-    list.setAttribute('aria-label', texts.conversation);
-    list.tabIndex = 0;
-    input.setAttribute('aria-multiline', 'true');
-    input.setAttribute('enterkeyhint', 'send');
-    input.tabIndex = 0;
-    const send = this.root.querySelector<HTMLElement>('.input-button');
-    if (send) {
-      send.setAttribute('aria-label', texts.send);
-      send.title = texts.send;
-      send.addEventListener('keydown', (event) => {
-        if (event.key !== ' ') return;
-        event.preventDefault();
-        send.click();
-      });
-    }
-  }
-
-  focus(): void {
-    this.input.focus();
+    for (const name of ['wheel', 'touchmove', 'keydown']) list.addEventListener(name, () => (list.dataset.touched = 'yes'), {passive: true});
   }
 
   has(id: string): boolean {
     return this.shown.has(id);
   }
 
+  /** Turns in their order, as they are shown: for files and paper. */
+  get all(): {id: string; text: string; time: string; messages: BotMessage[]}[] {
+    return [...this.flow.querySelectorAll<HTMLElement>('.turn')].map((turn) => ({
+      id: turn.dataset.turn ?? '',
+      text: turn.querySelector('.said')?.textContent ?? '',
+      time: turn.querySelector('.time')?.textContent ?? '',
+      messages: [...turn.querySelectorAll<HTMLElement>('.message[data-id]')].flatMap((one) => this.messages.get(one.dataset.id ?? '') ?? []),
+    }));
+  }
+
+  /** The oldest turn that is shown. */
+  get oldest(): string | undefined {
+    return this.flow.querySelector<HTMLElement>('.turn:has(.user)')?.dataset.turn;
+  }
+
+  /** Say whether there are older messages on the server. */
+  offerEarlier(offer: boolean, busy = false): void {
+    this.more.hidden = !offer;
+    this.more.disabled = busy;
+  }
+
+  /** Put older turns above what is shown. */
+  prepend(turns: Turn[]): void {
+    this.view.stay(() => {
+      const first = this.flow.querySelector('.turn:has(.user)');
+      for (const turn of turns) {
+        if (this.turns.has(turn.id)) continue;
+        const place = this.turn(turn.id);
+        first?.before(place);
+        place.append(this.userArticle(turn.id, turn.text, turn.time));
+        turn.messages.forEach((message) => this.insert(place, message, turn.time));
+      }
+    });
+  }
+
   /** Show what the visitor said. */
-  user(id: string, text: string): void {
+  user(id: string, text: string, time?: number): void {
     if (this.shown.has(id)) return;
-    this.dropReplies();
-    this.question = this.add(id, 'user', () => [
-      make('span', {class: 'hidden'}, `${this.look.texts.you}: `),
-      make('div', {class: 'said', dir: 'auto'}, text),
-      make('p', {class: 'delivery', hidden: true}),
-    ]);
-    this.scrollToEnd();
+    const turn = this.turn(id);
+    const article = this.userArticle(id, text, time);
+    turn.prepend(article);
+    this.view.said(article);
+  }
+
+  /** Show a message of the bot under its question; false if it is there already. */
+  bot(message: BotMessage, under = message.turn, time?: number): boolean {
+    if (this.shown.has(message.id)) return false;
+    const article = this.insert(this.turn(under), message, time);
+    this.settle(under);
+    this.view.came(article, message, time !== undefined);
+    return true;
+  }
+
+  /** A text of the channel itself (too many, busy), under the message that it is about. */
+  notice(under: string, message: BotMessage): void {
+    this.remove(message.id);
+    this.bot(message, under);
+  }
+
+  /** What was said about a message while it waited is past. */
+  dropNotices(turn: string): void {
+    this.turns.get(turn)?.querySelectorAll<HTMLElement>('.notice').forEach((notice) => this.remove(notice.dataset.id ?? ''));
+  }
+
+  remove(id: string): void {
+    this.shown.get(id)?.remove();
+    this.shown.delete(id);
+    this.messages.delete(id);
   }
 
   /** Say below a message of the visitor how far it has come. */
   delivery(id: string, delivery: Delivery, retry: () => void): void {
     const line = this.shown.get(id)?.querySelector<HTMLElement>('.delivery');
     if (!line) return;
-    const text = {waiting: this.look.texts.waiting, later: this.look.texts.later, failed: this.look.texts.failed, sending: '', done: ''}[delivery];
-    line.hidden = !text;
-    line.replaceChildren(...(text ? [icon(ICONS.wait, 16), make('span', {}, text)] : []));
-    if (delivery === 'failed') {
-      const again = make('button', {type: 'button', class: 'again'}, this.look.texts.again);
-      again.addEventListener('click', retry);
-      line.append(again);
+    clearTimeout(this.timers.get(id));
+    const {texts} = this.look;
+    const text = {waiting: texts.waiting, later: texts.later, failed: texts.failed, sending: texts.sending, sent: texts.sent, done: ''}[delivery];
+    const show = (): void => {
+      line.hidden = !text;
+      line.replaceChildren(...(text ? [icon(delivery === 'sent' ? ICONS.tick : ICONS.wait, 16), make('span', {}, text)] : []));
+      if (delivery === 'failed') line.append(button({class: 'again'}, retry, texts.again));
+      if (delivery === 'sent') this.write(id);
+    };
+    if (delivery === 'sending' || delivery === 'sent') this.timers.set(id, window.setTimeout(show, SOON));
+    else {
+      show();
+      this.settle(id, false);
     }
-    if (text) this.scrollToEnd();
-  }
-
-  /** Show a message of the bot; false if it is there already. */
-  bot(message: BotMessage): boolean {
-    if (this.shown.has(message.id)) return false;
-    const look = message.kind ? `referral ${message.kind}` : message.turn === 'notice' ? 'notice' : 'answer';
-    this.add(message.id, 'ai', () => botContent(message, this.look), look);
-    this.dropReplies();
-    if (message.buttons?.length) this.offer(message.buttons);
-    this.scrollToQuestion();
-    return true;
-  }
-
-  /** Remove a message. */
-  remove(id: string): void {
-    this.shown.get(id)?.closest('.outer-message-container')?.remove();
-    this.shown.delete(id);
   }
 
   /** Mark where the earlier conversation ends. */
   divide(): void {
-    this.remove('divider');
-    this.add('divider', 'ai', () => [make('p', {}, this.look.texts.earlier)], 'divider');
+    this.flow.querySelector('.divider')?.remove();
+    this.flow.append(make('p', {class: 'divider'}, make('span', {}, this.look.texts.earlier)));
   }
 
-  /** Show or hide that an answer is being written. */
-  typing(on: boolean): void {
-    clearTimeout(this.dotsTimer);
-    if (on === this.dots) return;
-    const toggle = (): void => {
-      this.dots = on;
-      const loading = this.chat.displayLoadingBubble as {toggle?: (config?: object) => void};
-      if (on) loading.toggle?.({});
-      else loading.toggle?.();
-      this.root.querySelectorAll('.deep-chat-loading-message-bubble').forEach((bubble) => {
-        bubble.setAttribute('role', 'img');
-        bubble.setAttribute('aria-label', this.look.texts.typing.replace('{title}', this.look.title));
-      });
-    };
-    if (on) {
-      this.dotsTimer = window.setTimeout(() => {
-        toggle();
-        this.scrollToEnd();
-      }, DOTS_AFTER);
-    } else toggle();
-  }
-
-  /** Take everything off the screen. */
   clear(): void {
-    this.typing(false);
-    this.dropReplies();
-    this.chat.clearMessages(false);
-    for (const element of this.shown.values()) element.closest('.outer-message-container')?.remove();
-    this.shown.clear();
-    this.question = undefined;
+    this.timers.forEach((timer) => clearTimeout(timer));
+    this.flow.replaceChildren();
+    this.more.hidden = true;
+    for (const map of [this.turns, this.shown, this.messages, this.names, this.timers]) map.clear();
+    this.view.forget();
   }
 
-  private add(id: string, role: 'user' | 'ai', content: Content, look = ''): HTMLElement {
-    const key = String(nextKey++);
-    CONTENTS.set(key, content);
-    // The only HTML that deep-chat ever gets from us: our own element and a number.
-    this.chat.addMessage({html: `<${TAG} key="${key}"></${TAG}>`, role});
-    CONTENTS.delete(key);
-    const element = this.root.querySelector<HTMLElement>(`${TAG}[key="${key}"]`) as HTMLElement;
-    element.closest('.message-bubble')?.classList.add(...(look || 'user').split(' '));
-    this.shown.set(id, element);
-    return element;
+  /** Show that an answer is being written. */
+  private write(id: string): void {
+    const turn = this.turns.get(id);
+    if (!turn || turn.querySelector('.dots')) return;
+    const label = put(this.look.texts.typing, {title: this.look.title});
+    turn.append(make('p', {class: 'dots', role: 'img', 'aria-label': label}, make('span'), make('span'), make('span')));
   }
 
-  private offer(titles: string[]): void {
-    const holder = this.list.querySelector('.outer-message-container:last-of-type')?.parentElement ?? this.list;
-    this.replies = suggestions(titles, this.look);
-    holder.append(this.replies);
+  /** An answer has come, or will not for now: nothing is being written any more. */
+  private settle(id: string, answered = true): void {
+    if (answered) clearTimeout(this.timers.get(id));
+    const turn = this.turns.get(id);
+    turn?.querySelector('.dots')?.remove();
+    if (answered) turn?.querySelector<HTMLElement>('.delivery')?.setAttribute('hidden', '');
   }
 
-  private dropReplies(): void {
-    // The focus must not get lost with the button that had it.
-    if (this.replies?.contains(this.root.activeElement)) this.input.focus();
-    this.replies?.remove();
-    this.replies = undefined;
+  private turn(id: string): HTMLElement {
+    let turn = this.turns.get(id);
+    if (!turn) {
+      turn = make('div', {class: 'turn', 'data-turn': id});
+      this.turns.set(id, turn);
+      this.flow.append(turn);
+    }
+    return turn;
   }
 
-  scrollToEnd(): void {
-    requestAnimationFrame(() => (this.list.scrollTop = this.list.scrollHeight));
+  /** Referrals stand before answers, whatever came first. */
+  private insert(turn: HTMLElement, message: BotMessage, time?: number): HTMLElement {
+    const own = named(message, this.look);
+    const article = botArticle(own, this.look, this.unique(subjectOf(own), headingOf(own, this.look)), time);
+    article.dataset.id = message.id;
+    const before = message.kind ? turn.querySelector('.answer, .notice, .dots') : turn.querySelector('.dots');
+    if (before) before.before(article);
+    else turn.append(article);
+    this.shown.set(message.id, article);
+    this.messages.set(message.id, own);
+    return article;
   }
 
-  /** Keep the question at the top while its answers come in, so that they are read from their beginning. */
-  private scrollToQuestion(): void {
-    const question = this.question?.closest<HTMLElement>('.outer-message-container');
-    // After deep-chat's own scrolling, which it does in a timeout.
-    setTimeout(() =>
-      requestAnimationFrame(() => {
-        if (question?.isConnected) this.list.scrollTop = question.offsetTop - this.list.offsetTop - 4;
-        else this.list.scrollTop = this.list.scrollHeight;
-      }),
-    );
+  /** Messages about the same have different names, so that their buttons have too. */
+  private unique(subject: string, heading: string): string {
+    const key = `${heading} ${subject}`;
+    const count = (this.names.get(key) ?? 0) + 1;
+    this.names.set(key, count);
+    return count > 1 ? `${subject} (${count})` : subject;
+  }
+
+  private userArticle(id: string, text: string, time?: number): HTMLElement {
+    const {texts, lang} = this.look;
+    const heading = `calla-said-${id}`;
+    const said = make('div', {class: 'said', dir: 'auto'}, text);
+    const article = make('article', {class: 'message user', 'aria-labelledby': heading, tabindex: '-1'}, make(this.look.heading, {class: 'hidden', id: heading}, texts.you), said);
+    if (text.length > LONG || text.split('\n').length > LINES) {
+      said.classList.add('folded');
+      const fold = button({class: 'fold', 'aria-expanded': 'false'}, () => {
+        const folded = said.classList.toggle('folded');
+        fold.setAttribute('aria-expanded', String(!folded));
+        fold.textContent = folded ? texts.showAll : texts.showLess;
+      }, texts.showAll);
+      article.append(fold);
+    }
+    article.append(make('p', {class: 'delivery', hidden: true}), timeOf(time, lang));
+    this.shown.set(id, article);
+    return article;
   }
 }
-

@@ -17,7 +17,7 @@ from socketio import AsyncServer
 from calla import intake
 from calla.agent import ERASED_RESPONSE, ERASURE_NOTED_RESPONSE, ERROR_RESPONSE, LOCK_WAIT
 from calla.channels.web.limits import Limits, address_key
-from calla.channels.web.messages import Payload, bot_message, history, notice, said_again
+from calla.channels.web.messages import RATINGS, Payload, before_turn, bot_message, history, notice, said_again
 from calla.channels.web.refusals import BUSY_RESPONSE, LIMITED_RESPONSE, RefusedError
 from calla.channels.web.sessions import Session, Sessions
 from calla.channels.web.turns import Conversation, Conversations, Turn
@@ -111,10 +111,12 @@ class Desk:
         """Return a conversation, with what the tracker store knows of it."""
         return self.conversations.get(sender) or self.conversations.add(sender, await self._stored(sender))
 
-    async def _stored(self, sender: str) -> list[Payload]:
-        """Return the turns in the tracker store; none if it fails: answering goes on."""
+    async def _stored(self, sender: str, before: object = None) -> list[Payload]:
+        """Return the turns in the tracker store (before one, if named); none if it fails: answering goes on."""
         try:
-            return history(await self.agent.tracker_store.last_events(sender))
+            if before is None:
+                return history(await self.agent.tracker_store.last_events(sender))
+            return history(before_turn(await self.agent.tracker_store.last_events(sender, None), before))
         except Exception as error:
             logger.error("Reading a conversation failed: %s", type(error).__name__)
             return []
@@ -218,8 +220,10 @@ class Desk:
 
     # ------------------------------------------------------------------------- other calls
 
-    async def sync(self, session: Session, _: Reply, __: Optional[str] = None) -> Reply:
-        """Return the last turns, with those still being answered named in ``running``."""
+    async def sync(self, session: Session, data: Reply, _: Optional[str] = None) -> Reply:
+        """Return the last turns, with those still being answered named in ``running``; or those before a turn."""
+        if data.get("before") is not None:
+            return {"ok": True, "history": await self._stored(session.sender, data["before"]), "running": []}
         conversation = await self._conversation(session.sender)
         turns = conversation.merged(await self._stored(session.sender))
         running = [conversation.running.id] if conversation.running else []
@@ -228,7 +232,7 @@ class Desk:
     async def rate(self, session: Session, data: Reply, _: Optional[str] = None) -> Reply:
         """Record a thumb up or down, or take it back; without any text."""
         match = _MESSAGE_ID.fullmatch(data["message"]) if isinstance(data.get("message"), str) else None
-        value = {"up": 1, "down": -1, "none": 0}.get(str(data.get("value")))
+        value = RATINGS.get(str(data.get("value")))
         if match is None or value is None or match["name"] not in self.agent.domain.responses:
             raise RefusedError(400, "bad_request")
         if self.agent.records is not None:

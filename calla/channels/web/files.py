@@ -21,6 +21,8 @@ FILES = {
     "/chat/chat.js": "chat.js",
     "/chat/page.css": "page.css",
     "/chat/icon.svg": "icon.svg",
+    "/embed-check": "embed-check.html",
+    "/chat/embed-check.js": "embed-check.js",
 }
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -28,7 +30,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-PAGES = ("/", "/chat")
+PAGES = ("/", "/chat", "/embed-check")
 ONE_YEAR = 31_536_000
 FIVE_MINUTES = 300
 
@@ -94,7 +96,7 @@ def serve(request: Request, files: dict[str, File], policy: str) -> HTTPResponse
     versioned = request.args.get("v") is not None
     headers = {
         "ETag": file.etag,
-        "Vary": "Accept-Encoding",
+        "Vary": "Accept-Encoding, Origin",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cache-Control": f"public, max-age={ONE_YEAR}, immutable" if versioned else f"public, max-age={FIVE_MINUTES}",
@@ -104,8 +106,11 @@ def serve(request: Request, files: dict[str, File], policy: str) -> HTTPResponse
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
         headers["Cache-Control"] = "no-cache"
     else:
-        # Other sites load the script; nothing in it is secret.
+        # Other sites load the script, also as a module; nothing in it is secret.
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        # Allowed sites get this header from the server; twice it would be refused.
+        if request.headers.get("origin", "") not in policy.split():
+            headers["Access-Control-Allow-Origin"] = "*"
     if request.headers.get("if-none-match") == file.etag:
         return empty(status=304, headers=headers)
     body = file.content

@@ -8,12 +8,24 @@ from urllib.parse import urlsplit
 from rasa.shared.core.events import BotUttered, Event, UserUttered
 
 from calla.catalogue import REFERRAL_PREFIX, SHORT_REFERRAL_PREFIX, CatalogueReader
-from calla.policies.plan import referral_name
+from calla.contacts import ORDER, contact_links
+from calla.plan import referral_name
+from calla.settings import settings
 
 # Turns shown again after a reload.
 HISTORY_TURNS = 20
 # Answers that a thumb can be given to.
 RATED = ("utter_faq/", "utter_more/")
+# What a thumb can say, and the number that is recorded. Below zero: not helpful, and why.
+RATINGS = {
+    "up": 1,
+    "down": -1,
+    "none": 0,
+    "not_my_question": -2,
+    "too_little": -3,
+    "hard_to_read": -4,
+    "seems_wrong": -5,
+}
 WELCOME_RESPONSE = "utter_web_welcome"
 CATALOGUES = CatalogueReader()
 
@@ -56,8 +68,9 @@ def bot_message(turn: str, message: Mapping[str, Any], said: Iterable[str]) -> P
         said: ids of the bot messages before it in the turn.
 
     Returns:
-        ``id``, ``turn``, ``name``, ``text`` and, where there are any, ``kind``,
-        ``evidence``, ``sources``, ``reviewed``, ``buttons``, ``rated``.
+        ``id``, ``turn``, ``name``, ``text`` and, where there are any, ``title``, ``kind``,
+        ``contacts``, ``person``, ``evidence``, ``sources``, ``reviewed``, ``buttons``,
+        ``rated``.
     """
     parts = message.get("metadata") or {}
     name = str(message.get("utter_action") or parts.get("utter_action") or "")
@@ -69,6 +82,14 @@ def bot_message(turn: str, message: Mapping[str, Any], said: Iterable[str]) -> P
     }
     if name.startswith(REFERRAL_PREFIX):
         payload["kind"] = str(parts.get("kind") or "urgent")
+    if parts.get("title"):
+        payload["title"] = str(parts["title"])
+    if parts.get("person"):
+        # A person wrote this, not the program: the widget says so, by name.
+        payload["person"] = str(parts["person"])
+    contacts = [contact for contact in parts.get("contacts") or () if isinstance(contact, Mapping)]
+    if contacts:
+        payload["contacts"] = [{key: str(one.get(key, "")) for key in ("label", "kind", "value")} for one in contacts]
     if isinstance(parts.get("evidence"), Mapping):
         payload["evidence"] = {key: str(parts["evidence"].get(key, "")) for key in ("label", "text")}
     sources = [
@@ -102,13 +123,15 @@ def history(events: Iterable[Event], number: Optional[int] = HISTORY_TURNS) -> l
         number: how many; ``None`` for all.
 
     Returns:
-        ``{"id", "text", "messages"}`` for each message of the visitor: its id, its text
-        and the bot messages that followed.
+        ``{"id", "text", "time", "messages"}`` for each message of the visitor: its id, its
+        text, when it was written (seconds since 1970), and the bot messages that followed.
     """
     turns: list[Payload] = []
     for event in events:
         if isinstance(event, UserUttered) and event.text is not None and event.message_id:
-            turns.append({"id": str(event.message_id), "text": event.text, "messages": []})
+            turns.append(
+                {"id": str(event.message_id), "text": event.text, "time": round(event.timestamp or 0), "messages": []}
+            )
         elif isinstance(event, BotUttered) and turns:
             turn = turns[-1]
             stored = event.metadata or {}
@@ -123,6 +146,16 @@ def history(events: Iterable[Event], number: Optional[int] = HISTORY_TURNS) -> l
             if not said_again(payload["name"], turn["messages"]):
                 turn["messages"].append(payload)
     return turns[-number:] if number else turns
+
+
+def before_turn(events: Iterable[Event], turn: object) -> list[Event]:
+    """Return the events before a turn of the visitor; all, if there is no such turn."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, UserUttered) and event.message_id and str(event.message_id) == turn:
+            break
+        kept.append(event)
+    return kept
 
 
 def welcome(agent: Any) -> Optional[Payload]:
@@ -142,6 +175,8 @@ def welcome(agent: Any) -> Optional[Payload]:
     titles = [topics[topic].title for topic in stored.get("questions", ()) if topic in topics]
     rendered["buttons"] = [{"title": title} for title in titles]
     rendered["utter_action"] = WELCOME_RESPONSE
+    # Whom to call: the widget keeps it for when nothing can be asked any more.
+    rendered["metadata"] = {**rendered["metadata"], "contacts": contact_links(ORDER, settings().contacts)}
     return bot_message("welcome", rendered, ())
 
 

@@ -1,0 +1,5 @@
+"""The Slack channel."""
+
+from calla.channels.slack.channel import SlackInput
+
+__all__ = ["SlackInput"]

@@ -1,0 +1,124 @@
+"""What the Slack channel keeps in the database, and how it writes there without ever waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any, Callable, Optional, TypeVar
+
+import sqlalchemy as sa
+
+from calla.database import Database, DatabaseHangsError
+
+logger = logging.getLogger(__name__)
+
+METADATA = sa.MetaData()
+# Questions that were accepted. The text goes when the answer is handed to the outbox.
+QUESTIONS = sa.Table(
+    "slack_questions",
+    METADATA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    # Question as JSON; null once it is answered.
+    sa.Column("question", sa.Text, nullable=True),
+    sa.Column("person", sa.String(64), nullable=False, index=True),
+    sa.Column("team", sa.String(32), nullable=False),
+    sa.Column("owner", sa.String(32), nullable=False),
+    # Seconds since the epoch.
+    sa.Column("accepted", sa.Float, nullable=False, index=True),
+)
+# Messages for Slack. The content goes when Slack has taken it; where it stands is kept,
+# so that it can be deleted there.
+LETTERS = sa.Table(
+    "slack_letters",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    # Hashed key of the question, and which part of its answer this is.
+    sa.Column("question", sa.String(64), nullable=False),
+    sa.Column("part", sa.String(160), nullable=False),
+    sa.Column("person", sa.String(64), nullable=False, index=True),
+    sa.Column("team", sa.String(32), nullable=False),
+    # Letter as JSON; null once Slack has it, or nobody will try any more.
+    sa.Column("letter", sa.Text, nullable=True),
+    sa.Column("referral", sa.Boolean, nullable=False),
+    sa.Column("lost", sa.Boolean, nullable=False),
+    sa.Column("channel", sa.String(32), nullable=True),
+    sa.Column("ts", sa.String(32), nullable=True),
+    sa.Column("owner", sa.String(32), nullable=False),
+    sa.Column("accepted", sa.Float, nullable=False, index=True),
+    sa.UniqueConstraint("question", "part"),
+)
+# Which conversations a person has, and in which threads Calla takes part.
+CONVERSATIONS = sa.Table(
+    "slack_conversations",
+    METADATA,
+    sa.Column("conversation", sa.String(64), primary_key=True),
+    sa.Column("person", sa.String(64), nullable=False, index=True),
+    sa.Column("team", sa.String(32), nullable=False),
+    sa.Column("adopted", sa.Boolean, nullable=False),
+)
+# Seconds between two attempts to write what the database did not take.
+AGAIN = 2.0
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """The database of the channel, called in the order in which things happen.
+
+    Args:
+        url: SQLAlchemy address of the database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url, threads=1)
+        self.engine = self._database.engine
+        self._made = False
+        self._late: deque[Callable[[], Any]] = deque()
+        self._writing: Optional[asyncio.Task[None]] = None
+
+    async def ask(self, function: Callable[[], T], otherwise: T) -> T:
+        """Call the database; ``otherwise`` is the answer if it does not answer."""
+
+        def call() -> T:
+            if not self._made:
+                METADATA.create_all(self.engine)
+                self._made = True
+            return function()
+
+        try:
+            return await self._database.call(call)
+        except (sa.exc.SQLAlchemyError, DatabaseHangsError) as error:
+            logger.error("Slack's part of the database failed: %s", type(error).__name__)
+            return otherwise
+
+    async def note(self, function: Callable[[], Any]) -> None:
+        """Write something that may be written later, and must be written in the end."""
+        if self._late:
+            self._late.append(function)
+        elif not await self._written(function):
+            self._late.append(function)
+            if self._writing is None or self._writing.done():
+                self._writing = asyncio.get_running_loop().create_task(self._write_late())
+
+    async def _written(self, function: Callable[[], Any]) -> bool:
+        def write() -> bool:
+            function()
+            return True
+
+        return await self.ask(write, False)
+
+    async def _write_late(self) -> None:
+        while self._late:
+            await asyncio.sleep(AGAIN)
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        while self._late and await self._written(self._late[0]):
+            self._late.popleft()
+
+    async def close(self) -> None:
+        """Try once more to write what is late; then stop."""
+        if self._writing is not None:
+            self._writing.cancel()
+        await self._catch_up()

@@ -1,0 +1,120 @@
+"""Forgetting: everything of a person, a message they deleted, a workspace that took Calla out."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Awaitable, Callable, Mapping, Optional
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from calla.channels.slack.blocks import plain
+from calla.channels.slack.errors import WAIT, classified, reason
+from calla.channels.slack.identity import Question
+from calla.channels.slack.inbox import Inbox
+from calla.channels.slack.letters import Letters, directly, letter_for
+from calla.channels.slack.outbox import Outbox
+from calla.channels.slack.words import SlackWords
+
+logger = logging.getLogger(__name__)
+
+# Slack's codes for a message that is not there any more.
+_GONE = ("message_not_found", "channel_not_found", "is_inactive")
+# Forgets a conversation; says whether that is certain now (else it is noted and retried).
+Forget = Callable[[str], Awaitable[bool]]
+# Forgets one message of a conversation by its id.
+ForgetMessage = Callable[[str, str], Awaitable[None]]
+
+
+class Privacy:
+    """Forgets.
+
+    Args:
+        client: Slack's Web API; it waits when Slack limits the rate.
+        words: the texts.
+        inbox: questions and conversations.
+        letters: messages, waiting and sent.
+        outbox: sends the report.
+        forget: forgets a conversation outside this channel's own tables.
+        forget_message: forgets one message of a conversation.
+    """
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        words: SlackWords,
+        inbox: Inbox,
+        letters: Letters,
+        outbox: Outbox,
+        forget: Forget,
+        forget_message: ForgetMessage,
+    ) -> None:
+        self._client = client
+        self._words = words
+        self._inbox = inbox
+        self._letters = letters
+        self._outbox = outbox
+        self._forget = forget
+        self._forget_message = forget_message
+
+    async def erase(self, wish: Question) -> None:
+        """Erase everything of a person, and tell them what could not be.
+
+        A restart in the middle begins anew; what is gone already stays gone.
+        """
+        person = wish.person
+        conversations = await self._inbox.conversations(person=person)
+        certain = all([await self._forget(one) for one in dict.fromkeys([*conversations, wish.conversation])])
+        await self._letters.withdraw(person=person)
+        deleted, kept = await self._delete_posts(person)
+        name = "utter_slack/erased" if certain else "utter_slack/erased_later"
+        report = plain(name, self._words, conversations=str(max(len(conversations), 1)), messages=str(deleted))
+        parts = [report]
+        if kept:
+            parts.append(plain("utter_slack/erased_not_all", self._words, messages=str(kept)))
+        for post in parts:
+            letter = letter_for(wish, post.name, post.text, post.blocks, directly(wish.place))
+            await self._outbox.put(letter)
+        await self._inbox.forget(person=person, but=wish.key)
+
+    async def _delete_posts(self, person: str) -> tuple[int, int]:
+        """Delete Calla's messages to a person; returns how many went and how many stay."""
+        gone: list[str] = []
+        deleted = kept = 0
+        for id, channel, ts in await self._letters.posted(person):
+            try:
+                await self._client.chat_delete(channel=channel, ts=ts)
+                deleted += 1
+            except Exception as error:
+                if classified(error).code not in _GONE:
+                    logger.warning("Slack does not delete a message (%s).", reason(error))
+                    kept += 1
+                    if classified(error).way_on == WAIT:
+                        # Known still, so that asking once more can delete it.
+                        continue
+            gone.append(id)
+        await self._letters.forget(ids=gone)
+        return deleted, kept
+
+    async def message_deleted(self, key: str, conversation: str) -> None:
+        """Forget a message that its author has deleted; a referral that it owed still arrives."""
+        await self._inbox.done(key)
+        await self._letters.withdraw(question=key)
+        await self._forget_message(conversation, key)
+
+    async def uninstalled(self, team: str) -> None:
+        """Forget a workspace."""
+        conversations = await self._inbox.conversations(team=team)
+        for conversation in conversations:
+            await self._forget(conversation)
+        await self._inbox.forget(team=team)
+        await self._letters.forget(team=team)
+        logger.warning("Calla was taken out of a Slack workspace; its %d conversations are erased.", len(conversations))
+
+
+def deleted_message(event: Mapping[str, Any]) -> Optional[tuple[str, str, str, Optional[str]]]:
+    """Read a ``message_deleted`` event: channel, timestamp, author and thread of what was deleted."""
+    before = event.get("previous_message") or {}
+    ts = event.get("deleted_ts") or before.get("ts")
+    if not (ts and event.get("channel") and before.get("user")):
+        return None
+    return str(event["channel"]), str(ts), str(before["user"]), before.get("thread_ts")

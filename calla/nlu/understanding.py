@@ -1,0 +1,168 @@
+"""Understanding as one Rasa component: trains the models, and plans each message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional
+
+import joblib
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.nlu.tokenizers.tokenizer import Tokenizer
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.trackers import DialogueStateTracker
+from rasa.shared.exceptions import InvalidConfigException
+from rasa.shared.nlu.constants import INTENT, INTENT_RESPONSE_KEY, RESPONSE_SELECTOR, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue, CatalogueReader
+from calla.model import MODELS
+from calla.nlu.reader import RAW_TEXT
+from calla.plan import PLAN, Plan
+from calla.understanding.decision import decide
+from calla.understanding.encoder import load_encoder
+from calla.understanding.judgement import Models
+from calla.understanding.learning import Learned, learn
+from calla.understanding.memory import SLOT, Memory
+from calla.understanding.reading import read
+from calla.understanding.vectors import VectorCache
+from calla.understanding.weights import load_weights
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class Understanding(GraphComponent, IntentClassifier):
+    """Reads, judges and plans each message; leaves the plan, the intent and the selection on it."""
+
+    FILE = "learned.joblib"
+
+    @classmethod
+    def required_components(cls) -> list[type]:
+        """Components that must come before this one."""
+        return [Tokenizer]
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """Return the default config."""
+        return {
+            # Seed of the models.
+            "seed": 7,
+            # Units of the hidden layer of the topics' network, and its quadratic penalty.
+            "hidden": 512,
+            "penalty": 3e-3,
+            # Columns that the character n-grams are condensed to.
+            "spelling_dimensions": 300,
+            # Weight of the spelling beside the meaning (whose weight is 1).
+            "spelling_weight": 0.5,
+            # Weight of the cosine to the nearest known question beside the log-probability.
+            "similarity_weight": 10.0,
+        }
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        learned: Optional[Learned] = None,
+    ) -> None:
+        self._config = config
+        self._model_storage = model_storage
+        self._resource = resource
+        self._catalogues = CatalogueReader()
+        self.learned = learned
+        self.models = Models(load_encoder(), learned.topics, learned.urgency) if learned else None
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+    ) -> Understanding:
+        """Create an untrained component (see parent class)."""
+        return cls(config, model_storage, resource)
+
+    def train(self, training_data: TrainingData) -> Resource:
+        """Train on all examples that have an intent and persist the models."""
+        examples = [
+            (example.get(TEXT), example.get(INTENT_RESPONSE_KEY) or example.get(INTENT))
+            for example in training_data.intent_examples
+            if example.get(TEXT)
+        ]
+        if len({label for _, label in examples}) < 2:
+            return self._resource
+        vectors = VectorCache(load_encoder(), MODELS)
+        learned = learn(examples, training_data.responses, vectors.encode, self._config)
+        vectors.save()
+        with self._model_storage.write_to(self._resource) as folder:
+            joblib.dump(learned, Path(folder) / self.FILE)
+        return self._resource
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> Understanding:
+        """Load the trained component (see parent class)."""
+        try:
+            with model_storage.read_from(resource) as folder:
+                return cls(config, model_storage, resource, joblib.load(Path(folder) / cls.FILE))
+        except ValueError:
+            # Rasa's way to say that nothing was persisted: no training examples.
+            return cls(config, model_storage, resource)
+
+    def process(
+        self, messages: list[Message], domain: Domain, tracker: Optional[DialogueStateTracker] = None
+    ) -> list[Message]:
+        """Leave the plan, the intent and Rasa's response selection on each message."""
+        catalogue = self._catalogues.of(domain)
+        memory = Memory.read(tracker.get_slot(SLOT) if tracker else None).aged()
+        for message in messages:
+            reading = read(message.get(RAW_TEXT) or "", self.learned.spelling if self.learned else None)
+            message.set(TEXT, reading.text)
+            if self.models is None:
+                plan = Plan("decline", responses=["utter_out_of_scope"])
+            else:
+                plan = decide(reading, message.get("screened") or [], self.models, load_weights(), catalogue, memory)
+            message.set(PLAN, plan.as_dict(), add_to_output=True)
+            _select(message, plan, catalogue)
+        return messages
+
+    @classmethod
+    def validate_config(cls, config: dict[str, Any]) -> None:
+        """Check the ranges of the settings.
+
+        Raises:
+            InvalidConfigException: if one is out of range.
+        """
+        for key in ("hidden", "penalty", "spelling_dimensions", "spelling_weight", "similarity_weight"):
+            if config.get(key, 1) <= 0:
+                raise InvalidConfigException(f"Understanding: {key} must be above 0.")
+
+
+def _select(message: Message, plan: Plan, catalogue: Catalogue) -> None:
+    """Report the decision in the places where Rasa's tools look for it."""
+    first = next((topic for name in plan.responses if (topic := catalogue.by_response(name))), None)
+    if plan.outcome == "decline":
+        name: Optional[str] = OUT_OF_SCOPE
+    elif first is not None:
+        name = first.group
+    else:
+        name = REFERRAL if plan.referrals else None
+    confidence = 1.0 if name else 0.0
+    message.set(INTENT, {"name": name, "confidence": confidence}, add_to_output=True)
+    if first is not None:
+        selected = {"intent_response_key": first.intent, "utter_action": first.response, "confidence": confidence}
+        message.set(
+            RESPONSE_SELECTOR,
+            {"all_retrieval_intents": [FAQ, CHAT, REFERRAL], first.group: {"response": selected}},
+            add_to_output=True,
+        )

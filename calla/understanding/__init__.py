@@ -1,0 +1,1 @@
+"""What a message means: reading, spelling, clauses, topics, urgency. Nothing here knows Rasa."""

@@ -1,0 +1,180 @@
+"""From what a message asks to what is said: answers, clarification, decline, and the buttons beneath."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional, Sequence
+
+from calla.catalogue import FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, Topic, fold
+from calla.plan import TOPIC, Owed, Plan
+from calla.understanding.asked import MAX_ANSWERS
+from calla.understanding.judgement import DETAIL_OFFER_FROM, Judgement, Judging
+from calla.understanding.language import ENGLISH
+from calla.understanding.memory import Memory
+from calla.understanding.picking import picked
+from calla.understanding.reading import Reading
+
+CLARIFY_RESPONSE = "utter_did_you_mean"
+DECLINE_RESPONSE = "utter_out_of_scope"
+MORE_RESPONSE, NO_MORE_RESPONSE, NO_TOPIC_RESPONSE = "utter_more_about", "utter_no_more", "utter_no_topic_yet"
+OTHER_LANGUAGE = "utter_other_language"
+MAX_OFFERS = 3
+# Small talk that is about the conversation itself: topic id to what it does.
+REPEAT, AFFIRM, DENY, MORE = "repeat", "affirm", "deny", "tell_me_more"
+# What emoji alone say, by their Unicode names; the topic model knows words, not faces.
+_PICTURES = (
+    (re.compile(r"thumbs down|angry|pouting|rolling eyes"), "feedback_negative"),
+    (re.compile(r"cry|worried|anxious|fearful|sad|disappointed|pensive|tired"), "worried_or_anxious"),
+    (re.compile(r"folded hands"), "thanks"),
+    (re.compile(r"thumbs up|heart|smil|grin|clap|party|OK hand|hundred|star"), "feedback_positive"),
+)
+
+
+def fixed(reading: Reading, catalogue: Catalogue, memory: Memory) -> Optional[Plan]:
+    """Return the plan of a message that needs no understanding; ``None`` for all others.
+
+    A payload, a button's title, a pick among what was offered, a picture, nothing at all.
+    """
+    if reading.payload and (topic := catalogue.by_intent(reading.payload)):
+        return answered([topic])
+    if reading.says_nothing:
+        return Plan("empty", responses=["utter_empty_message"])
+    if reading.pictures:
+        meant = next((topic for words, topic in _PICTURES if words.search(reading.text)), "")
+        found = catalogue.topics.get(meant)
+        return answered([found]) if found else Plan("empty", responses=["utter_empty_message"])
+    if fold(reading.raw) == fold("something else"):
+        return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])
+    chosen = catalogue.by_title(reading.raw) or catalogue.by_title(reading.text)
+    chosen = chosen or picked(reading.text, memory.offers, catalogue)
+    if chosen is None:
+        return None
+    return about_the_conversation(chosen, catalogue, memory) or answered([chosen])
+
+
+def answered(topics: Sequence[Topic]) -> Plan:
+    """Plan the answers to topics or details, in order; the last one is what "it" stands for."""
+    plan = Plan("answer")
+    for topic in topics[:MAX_ANSWERS]:
+        if topic.referral == "always" and topic.referral_to:
+            plan.owed.append(Owed(topic.referral_to, TOPIC))
+        if topic.group == REFERRAL or topic.response in plan.responses:
+            continue
+        plan.responses.append(topic.response)
+        plan.topic = topic.id if topic.group == FAQ else plan.topic
+    return plan
+
+
+def plan_answer(
+    reading: Reading, judged: Sequence[Judgement], judging: Judging, catalogue: Catalogue, memory: Memory, *, owes: bool
+) -> Plan:
+    """Plan the answer to what a message asks.
+
+    Args:
+        reading: the message.
+        judged: a judgement per question.
+        judging: judges texts.
+        catalogue: topics and details.
+        memory: what is remembered of the turns before.
+        owes: whether a referral is owed: then a likely answer is given rather than asked for.
+    """
+    if reading.truncated:
+        return Plan("too_long", responses=["utter_too_long"])
+    if reading.language != ENGLISH:
+        own = f"{OTHER_LANGUAGE}/{reading.language}"
+        return Plan("other_language", responses=[own if own in catalogue.responses else OTHER_LANGUAGE])
+    answer_from = judging.weights.threshold("answer_beside_referral_from") if owes else 1.0
+    sure = [j for j in judged if j.outcome == "answer" or (owes and j.certainty >= answer_from)]
+    topics = [topic for j in sure if (topic := resolved(j, judging, catalogue)) and topic.group != REFERRAL]
+    if topics:
+        if len(topics) == 1 and topics[0].id == memory.topic and memory.topic_age == 1 and _leans(reading, catalogue):
+            # The same again is no answer: what else there is on it is offered.
+            return _more(catalogue, memory)
+        if len(topics) == 1 and (said := about_the_conversation(topics[0], catalogue, memory)):
+            return said
+        plan = answered(topics)
+        plan.offers = _beside(sure[-1], topics, judging, catalogue) if topics[-1].group == FAQ else []
+        return plan
+    return _unsure(judged, judging, catalogue, memory)
+
+
+def resolved(judgement: Judgement, judging: Judging, catalogue: Catalogue) -> Optional[Topic]:
+    """Return the detail that is asked for, or the topic where no detail is sure enough."""
+    best, p = next(iter(judging.details(judgement.wording, judgement.label).items()))
+    sure = p >= judging.weights.threshold("detail_from")
+    return (catalogue.by_intent(best) if sure else None) or catalogue.by_intent(judgement.label)
+
+
+def likely_details(judgement: Judgement, judging: Judging, catalogue: Catalogue) -> list[Topic]:
+    """Return the details of a topic that may be asked for, the likeliest first."""
+    found = judging.details(judgement.wording, judgement.label).items()
+    return [t for label, p in found if p >= DETAIL_OFFER_FROM and (t := catalogue.by_intent(label)) and t.parent]
+
+
+def _beside(judgement: Judgement, topics: Sequence[Topic], judging: Judging, catalogue: Catalogue) -> list[str]:
+    """Return what may have been meant beside what is answered: details of the topic, then other topics."""
+    said = {topic.id for topic in topics}
+    details = [topic.id for topic in likely_details(judgement, judging, catalogue)]
+    others = [t.id for label in judgement.candidates if (t := catalogue.by_intent(label)) and t.id not in said]
+    own = catalogue.by_intent(judgement.label)
+    others = [id for id in others if own is None or id != own.id]
+    return [id for id in dict.fromkeys([*details[:2], *others[:1], *details[2:], *others[1:]]) if id not in said]
+
+
+def _unsure(judged: Sequence[Judgement], judging: Judging, catalogue: Catalogue, memory: Memory) -> Plan:
+    """Ask back where something of the field is likely, else decline."""
+    unsure = next((j for j in judged if j.outcome == "clarify"), None) or next(
+        (j for j in judged if j.outcome == "answer"), None
+    )
+    offers: list[str] = []
+    if unsure:
+        for label in unsure.candidates:
+            topic = resolved(Judgement("", label, (), 0.0, 0.0, unsure.wording), judging, catalogue)
+            if topic and topic.id != memory.topic:
+                offers.append(topic.id)
+        last = catalogue.find(memory.topic) if memory.topic else None
+        if last and len(offers) < MAX_OFFERS:
+            # It was answered a moment ago; what is near to it is more likely meant.
+            offers.extend(id for id in last.related if id not in offers)
+    if not offers:
+        return Plan("decline", responses=[DECLINE_RESPONSE])
+    return Plan("clarify", responses=[CLARIFY_RESPONSE], offers=offers[:MAX_OFFERS])
+
+
+def about_the_conversation(topic: Topic, catalogue: Catalogue, memory: Memory) -> Optional[Plan]:
+    """Plan what "say that again", "yes", "no" and "tell me more" mean now; ``None`` for other topics."""
+    if topic.id == REPEAT and memory.said:
+        return Plan("repeat", responses=list(memory.said), offers=list(memory.offers), topic=memory.topic)
+    if topic.id == MORE:
+        return _more(catalogue, memory)
+    if topic.id == AFFIRM:
+        meant = next((catalogue.yes_means[name] for name in memory.said if name in catalogue.yes_means), None)
+        if meant in catalogue.topics:
+            return answered([catalogue.topics[meant]])
+        if CLARIFY_RESPONSE in memory.said and (offered := [t for id in memory.offers if (t := catalogue.find(id))]):
+            return (
+                answered(offered[:1])
+                if len(offered) == 1
+                else Plan("clarify", responses=[CLARIFY_RESPONSE], offers=list(memory.offers))
+            )
+    if topic.id == DENY and CLARIFY_RESPONSE in memory.said:
+        return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])
+    return None
+
+
+def _leans(reading: Reading, catalogue: Catalogue) -> bool:
+    """Say whether a message names nothing by itself."""
+    return not catalogue.names_subject(re.findall(r"[\w'-]+", reading.text))
+
+
+def _more(catalogue: Catalogue, memory: Memory) -> Plan:
+    """Offer what has not been said of the last topic."""
+    last = catalogue.find(memory.topic) if memory.topic else None
+    if last is None:
+        return Plan("answer", responses=[NO_TOPIC_RESPONSE])
+    details = [detail.id for detail in catalogue.of_topic(last.topic_id) if detail.id != last.id]
+    # What was offered a moment ago and not taken comes last.
+    details.sort(key=lambda id: id in memory.offers)
+    if details:
+        return Plan("answer", responses=[MORE_RESPONSE], offers=details[:MAX_OFFERS], topic=last.id)
+    return Plan("answer", responses=[NO_MORE_RESPONSE], offers=list(last.related)[:MAX_OFFERS], topic=last.id)

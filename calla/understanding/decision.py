@@ -1,0 +1,169 @@
+"""What is said in answer to a message: one straight line from reading to plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Sequence
+
+from calla.catalogue import CHAT, FAQ, Catalogue
+from calla.plan import ACUTE, MEMORY, SCREEN, TOPIC, Owed, Plan, Referral, in_short, reduced
+from calla.safety.screen import Finding
+from calla.understanding import reference
+from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer
+from calla.understanding.asked import questions_of
+from calla.understanding.cutting import parts_of
+from calla.understanding.judgement import Judgement, Judging, Models
+from calla.understanding.language import ENGLISH
+from calla.understanding.memory import Memory
+from calla.understanding.reading import Reading
+from calla.understanding.urgency import owed
+from calla.understanding.weights import Weights
+
+# Words up to which a message that names no subject may be about an open finding.
+_FRAGMENT = 6
+_WORDS = re.compile(r"[\w'-]+")
+# Certainty from which a message is plainly about something else than an open emergency.
+_UNRELATED_FROM = 0.9
+# "Category 3" and its names, and the categories that are more.
+_THREE = re.compile(r"\b(?:bi-?\s?rads|category|cat|acr|class|grade)?[\s:-]*(?:3|iii|three)\b|probably benign", re.I)
+_MORE_THAN_THREE = re.compile(r"\b(?:[456][abc]?|iv|v|vi|four|five|six)\b|suspicious|malignan|cancer|dcis|biops", re.I)
+
+
+def decide(
+    reading: Reading,
+    findings: Sequence[Finding],
+    models: Models,
+    weights: Weights,
+    catalogue: Catalogue,
+    memory: Memory,
+) -> Plan:
+    """Plan what is said.
+
+    Args:
+        reading: the message.
+        findings: what the rules find in it.
+        models: the trained models.
+        weights: fitted weights.
+        catalogue: topics, details and what they owe.
+        memory: what is remembered of the turns before, one turn older.
+    """
+    reading = _meant(reading)
+    judging = Judging(models, weights)
+    before = catalogue.find(memory.topic) if memory.topic else None
+    plan = fixed(reading, catalogue, memory)
+    if plan is None:
+        judging.learn(reading.units)
+        owes = owed(reading, findings, judging, before)
+        judged = [] if reading.language != ENGLISH else questions_of(reading, judging, catalogue, before)
+        owes.extend(_remembered(reading, judged, owes, catalogue, memory))
+        plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes))
+        plan.owed = [*owes, *plan.owed]
+    else:
+        # A title that was pressed is plain; what stands beside the name in a payload is not.
+        plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload)
+    return _settled(plan, reading, catalogue, memory)
+
+
+def _meant(reading: Reading) -> Reading:
+    """Leave out what a message only says by the way: politeness, the rejected one of two."""
+    text = reference.without_rejected(reference.without_politeness(reading.text))
+    if text == reading.text:
+        return reading
+    parts = tuple(parts_of(text, [s for s in reading.sentences if s in text] or [text]))
+    return replace(reading, text=text, parts=parts, units=tuple(dict.fromkeys([text, *reading.units])))
+
+
+def _remembered(
+    reading: Reading, judged: Sequence[Judgement], owes: Sequence[Owed], catalogue: Catalogue, memory: Memory
+) -> list[Owed]:
+    """Return the open dangers that a message is still about."""
+    if reading.language != ENGLISH:
+        return [Owed(name, MEMORY) for name in memory.acute()[:1]]
+    if acute := memory.acute():
+        return [] if _unrelated(reading, judged, catalogue) else [Owed(acute[0], MEMORY)]
+    findings = memory.findings()
+    if findings and not owes and _is_about_it(reading, judged, catalogue):
+        return [Owed(findings[0], MEMORY)]
+    return []
+
+
+def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
+    """Say whether a message is plainly about something else than an emergency that is open."""
+    words = _WORDS.findall(reading.text)
+    topics = [catalogue.by_intent(j.label) for j in judged if j.certainty >= _UNRELATED_FROM and j.outcome == "answer"]
+    return any(
+        topic and topic.group == FAQ and topic.id != "worried_or_anxious" and catalogue.names_subject(words)
+        for topic in topics
+    ) and not reference.refers_back(reading.text)
+
+
+def _is_about_it(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
+    """Say whether a message leans on the finding that was spoken of before."""
+    words = _WORDS.findall(reading.text)
+    if any((t := catalogue.by_intent(j.label)) and t.group == CHAT and j.outcome == "answer" for j in judged):
+        return False
+    if len(words) > 2 * _FRAGMENT:
+        return False
+    return not catalogue.names_subject(words) and (reference.refers_back(reading.text) or len(words) <= _FRAGMENT)
+
+
+def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory) -> Plan:
+    """Put the referrals first, drop what they rule out, and remember the turn."""
+    owes = [_milder(each, reading.text) for each in plan.owed]
+    by_name = {each.name: each for each in reversed(owes)}
+    if any(each.by != TOPIC for each in owes):
+        # A finding of one's own is referred; the line before a word's meaning adds nothing.
+        by_name.pop("word", None)
+    referrals = [
+        Referral(name, catalogue.referrals[name].kind or "urgent", _form(name, reading, catalogue, memory), each.by)
+        for name, each in by_name.items()
+        if name in catalogue.referrals
+    ]
+    plan.referrals = reduced(referrals)
+    if plan.referrals:
+        if plan.referrals[0].kind in ACUTE:
+            # Now is the time to act, not to read on.
+            plan.responses, plan.offers, plan.topic = [], [], None
+        elif plan.outcome not in ("answer", "repeat", "other_language"):
+            # "Did you mean" or "I only know" after a referral would bury it; what may
+            # have been meant is offered as buttons beneath.
+            plan.responses = []
+        elif _reassures(plan, catalogue):
+            plan.responses = []
+        plan.outcome = "referral" if plan.outcome != "other_language" else plan.outcome
+    plan.owed = []
+    last = catalogue.by_response(plan.responses[-1]) if plan.responses else None
+    if last is not None and last.group == FAQ and plan.outcome != "repeat":
+        plan.offers = [id for id in dict.fromkeys([*plan.offers, *catalogue.related_to(last)]) if id != last.id]
+    plan.offers = plan.offers[:MAX_OFFERS]
+    plan.memory = memory.after(
+        topic=plan.topic,
+        offers=plan.offers,
+        given={r.name: r.response == f"utter_referral/{r.name}" for r in plan.referrals if r.by != TOPIC},
+        said=[*(r.response for r in plan.referrals), *plan.responses],
+    ).as_dict()
+    return plan
+
+
+def _reassures(plan: Plan, catalogue: Catalogue) -> bool:
+    """Say whether the answer to a remark about an open finding would speak of harmless calcifications."""
+    if not any(r.by == MEMORY for r in plan.referrals):
+        return False
+    topics = [catalogue.by_response(name) for name in plan.responses]
+    return any(topic and topic.group == FAQ and topic.referral != "always" for topic in topics)
+
+
+def _milder(each: Owed, text: str) -> Owed:
+    """Return the calm text for "probably benign", which asks for a check and is no alarm."""
+    if each.name == "suspicious_finding" and _THREE.search(text) and not _MORE_THAN_THREE.search(text):
+        return Owed("probably_benign", each.by)
+    return each
+
+
+def _form(name: str, reading: Reading, catalogue: Catalogue, memory: Memory) -> str:
+    """Return the response of a referral: in the visitor's language, in short where it was given a moment ago."""
+    own = f"utter_referral_{reading.language}/{name}"
+    if reading.language != ENGLISH and own in catalogue.responses:
+        return own
+    return in_short(name, catalogue) if name in memory.in_full else f"utter_referral/{name}"

@@ -1,0 +1,99 @@
+"""What is learned from the examples: spelling, topics and details, urgency."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
+
+import numpy as np
+
+from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue
+from calla.safety.screen import load_screen
+from calla.text import clean
+from calla.understanding.spelling import Spelling
+from calla.understanding.topic_model import TopicModel
+from calla.understanding.urgency_model import NONE, UrgencyModel
+
+# The line before a word's meaning is owed by the topic, not by the words of the question.
+_WORD_REFERRAL, _MEDICINES = "word", "medicines"
+# Evidence of a person in an example.
+_PERSON = re.compile(
+    r"\b(?:i|i'm|im|i've|ive|i'd|my|me|mine|we|our|us|wifes?|mums?|moms?|mother|sister|husband|partner|daughter|aunt|gran|"
+    r"nan|friend|hers?|she|she's|shes|he|his|him|they|patient)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The trained parts of understanding."""
+
+    spelling: Spelling
+    topics: TopicModel
+    urgency: UrgencyModel
+
+
+def learn(
+    examples: Sequence[tuple[str, str]],
+    responses: Mapping[str, list[dict[str, Any]]],
+    encode: Callable[[Sequence[str]], np.ndarray],
+    config: Mapping[str, Any],
+) -> Learned:
+    """Train everything.
+
+    Args:
+        examples: questions with their labels (full retrieval intents).
+        responses: the responses of the domain, with the catalogue in their metadata.
+        encode: gives sentence vectors, ``[texts, dimension]``.
+        config: settings of the component.
+    """
+    catalogue = Catalogue(responses)
+    answers = [f"{v[0].get('text', '')} {(v[0].get('metadata') or {}).get('title', '')}" for v in responses.values()]
+    spelling = Spelling(answers, (text for text, _ in examples), load_screen().words)
+    texts = [spelling.corrected(clean(text)) for text, _ in examples]
+    labels = [label for _, label in examples]
+    vectors = encode(texts)
+    topics = TopicModel(
+        seed=config["seed"],
+        hidden=config["hidden"],
+        penalty=config["penalty"],
+        spelling_dimensions=config["spelling_dimensions"],
+        spelling_weight=config["spelling_weight"],
+        similarity_weight=config["similarity_weight"],
+    ).fit(texts, labels, vectors)
+    owed = owed_by_examples(zip(texts, labels, strict=True), catalogue)
+    known = [i for i, name in enumerate(owed) if name is not None]
+    urgency = UrgencyModel(seed=config["seed"]).fit(
+        [texts[i] for i in known], [owed[i] or NONE for i in known], vectors[known], encode
+    )
+    return Learned(spelling, topics, urgency)
+
+
+def owed_by_examples(examples: Iterable[tuple[str, str]], catalogue: Catalogue) -> list[Optional[str]]:
+    """Return which referral each example is owed by its own words, ``NONE``, or ``None`` where that is open.
+
+    A topic that owes a referral says so of all its questions; whether the words of one do
+    is open where nobody is spoken of. Of the harmless details of such topics those that
+    speak of a person may be a report ("can I drive after mine on Friday"): they teach nothing.
+    """
+    touching = {
+        topic.topic_id
+        for topic in (*catalogue.topics.values(), *catalogue.details.values())
+        if topic.group == FAQ and topic.referral == "always" and topic.referral_to != _MEDICINES
+    }
+    found: list[Optional[str]] = []
+    for text, label in examples:
+        topic = catalogue.by_intent(label)
+        person = bool(_PERSON.search(text))
+        if label == OUT_OF_SCOPE or topic is None:
+            found.append(NONE)
+        elif topic.group == REFERRAL:
+            found.append(topic.id)
+        elif topic.referral == "always" and topic.referral_to == _WORD_REFERRAL:
+            found.append(None if person else NONE)
+        elif topic.referral == "always":
+            found.append(topic.referral_to if person or topic.referral_to == _MEDICINES else None)
+        else:
+            found.append(None if person and topic.topic_id in touching else NONE)
+    return found

@@ -1,0 +1,96 @@
+"""One reading of a message, shared by the screen and by all that understands it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Optional
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from calla.safety.normalise import fold_words
+from calla.text import MAX_UNDERSTOOD, clean, split_payload
+from calla.understanding.cutting import Part, clauses_of, parts_of
+from calla.understanding.language import ENGLISH, language_of
+from calla.understanding.spelling import Spelling
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+@lru_cache(maxsize=1)
+def english() -> Language:
+    """Return the shared spaCy pipeline: English tokeniser and sentence splitter."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer", config={"punct_chars": [".", "!", "?", "…", "。", "？"]})
+    return nlp
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one reading of a message found.
+
+    Attributes:
+        raw: the message as it came in.
+        text: cleaned, with its spelling put right, at most ``MAX_UNDERSTOOD`` characters.
+        doc: spaCy's document of that text.
+        sentences: its sentences, lines split too.
+        parts: where it could ask a second question, in order.
+        clauses: the smallest stretches that say something by themselves, in order.
+        language: ISO 639 code of its language.
+        payload: name of a typed ``/intent`` payload, else empty.
+        truncated: whether the message was longer than what is understood.
+        pictures: whether it is nothing but emoji.
+    """
+
+    raw: str
+    text: str
+    doc: Doc
+    sentences: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    clauses: tuple[str, ...] = ()
+    language: str = ENGLISH
+    payload: str = ""
+    truncated: bool = False
+    pictures: bool = False
+    units: tuple[str, ...] = field(default=())
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is no word or number in it."""
+        return not re.search(r"\w", self.text)
+
+
+def read(raw: str, spelling: Optional[Spelling] = None) -> Reading:
+    """Read a message.
+
+    Args:
+        raw: the message as it came in; anything.
+        spelling: puts words right; without it they stay as they are.
+
+    Returns:
+        the reading; never raises.
+    """
+    cleaned = fold_words(clean(raw))
+    pictures = bool(cleaned) and not re.search(r"\w", raw)
+    payload, text = split_payload(cleaned)
+    truncated = len(text) > MAX_UNDERSTOOD
+    text = text[:MAX_UNDERSTOOD]
+    language = language_of(text, spelling.is_word) if spelling and not pictures else ENGLISH
+    if spelling and language == ENGLISH:
+        text = spelling.corrected(text)
+    doc = english()(text)
+    sentences = tuple(s for s in _sentences(doc) if _LETTERS.search(s))
+    parts = tuple(parts_of(text, sentences))
+    clauses = tuple(clauses_of(text))
+    units = tuple(dict.fromkeys([text, *sentences, *(p.text for p in parts), *clauses]))
+    return Reading(raw, text, doc, sentences, parts, clauses, language, payload, truncated, pictures, units)
+
+
+def _sentences(doc: Doc) -> list[str]:
+    found: list[str] = []
+    for sentence in doc.sents:
+        found.extend(line.strip() for line in sentence.text.split("\n"))
+    return found

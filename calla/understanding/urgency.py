@@ -1,0 +1,163 @@
+"""How urgent a message is: which referrals it is owed, apart from what it asks.
+
+The rules of the screen know words that leave no doubt; the learned model
+(``urgency_model``) knows meanings, clause by clause. Their evidence is weighed with
+weights that ``evaluation/fit.py`` fits on messages with a danger beside a harmless question
+and on their harmless twins. A fragment is judged as written and as completed from the turn
+before; the higher counts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Optional, Sequence
+
+import numpy as np
+
+from calla.catalogue import OUT_OF_SCOPE, Topic
+from calla.plan import ACUTE, MODEL, SCREEN, Owed
+from calla.safety.screen import Finding, load_screen
+from calla.safety.vocabulary import KINDS
+from calla.understanding import reference
+from calla.understanding.context import UNDENIABLE, is_denied
+from calla.understanding.judgement import Judging, logistic
+from calla.understanding.language import ENGLISH
+from calla.understanding.reading import Reading
+
+EVIDENCE = ("bias", "whole", "worst clause", "second clause", "clauses", "hint", "sure rule", "denied")
+# Words up to which a message may be a fragment that the turn before completes.
+MAX_FRAGMENT = 14
+# Evidence of a person: a message about nobody's body, care or medicine is no report.
+_PERSON = re.compile(
+    r"\b(?:i|i'm|im|i've|ive|i'd|my|me|mine|we|our|us|wife|husband|mum|mom|mother|dad|sister|brother|partner|"
+    r"daughter|son|aunt|gran|nan|friend|her|hers|she|she's|shes|he|he's|his|him|they|patient|toddler|baby|child)\b",
+    re.I,
+)
+_NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6](?: ?[abc])?)\b\W*$", re.I)
+# Log-odds beyond which more says no more.
+_CEILING = 8.0
+
+
+def completed(text: str, before: Optional[Topic]) -> list[str]:
+    """Return what a fragment means after an answer; nothing where it says nothing of a person.
+
+    Args:
+        text: the message.
+        before: the topic or detail of the last answer.
+    """
+    if before is None or len(text.split()) > MAX_FRAGMENT:
+        return []
+    subject = before.subject or before.title
+    if number := _NUMBER.match(text):
+        return [f"{subject} {number.group(1)}"]
+    if not _PERSON.search(text):
+        return []
+    return list(dict.fromkeys([reference.put_subject(text, subject), f"{before.title.rstrip('?')}: {text}"]))
+
+
+def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before: Optional[Topic] = None) -> list[Owed]:
+    """Return what a message is owed, each referral once.
+
+    Args:
+        reading: the message.
+        findings: what the rules find in it as written.
+        judging: judges texts.
+        before: the topic or detail of the last answer.
+    """
+    wordings = completed(reading.text, before) if reading.language == ENGLISH else []
+    found = [*findings, *(f for wording in wordings for f in load_screen().find(wording))]
+    if reading.language != ENGLISH:
+        # The English model cannot read it: the rules have the word, hints too.
+        return [Owed(f.topic, SCREEN) for f in found]
+    units = [*reading.units, *wordings]
+    weighed = evidence(reading.text, units, found, judging)
+    p = logistic(float(weighed @ judging.weights.vector("urgency", EVIDENCE)))
+    if p < judging.weights.threshold("referral_from"):
+        return []
+    owes = {f.topic: SCREEN for f in found if _holds(f, units, judging)}
+    for name in _named(units, found, judging):
+        owes.setdefault(name, MODEL)
+    return [Owed(name, by) for name, by in owes.items()]
+
+
+def _holds(finding: Finding, units: Sequence[str], judging: Judging) -> bool:
+    """Say whether what a rule found counts: a mere hint of an emergency or a crisis needs the model to agree."""
+    if not finding.hint or KINDS[finding.topic] not in ACUTE:
+        return True
+    at = judging.models.urgency.names.index(finding.topic)
+    return max(float(judging.urgency(unit).names[0][at]) for unit in units) >= judging.weights.threshold("acute_from")
+
+
+def evidence(text: str, units: Sequence[str], found: Sequence[Finding], judging: Judging) -> np.ndarray:
+    """Collect what speaks for a referral.
+
+    Args:
+        text: the message.
+        units: the message, its clauses and its completed wordings.
+        found: what the rules find.
+        judging: judges texts.
+
+    Returns:
+        a number for each of ``EVIDENCE``.
+    """
+    judging.learn(units)
+    odds = sorted((_odds(unit, judging) for unit in units if unit != text), reverse=True)
+    whole = _odds(text, judging)
+    worst = odds[0] if odds else whole
+    worst_text = max(units, key=lambda unit: _odds(unit, judging))
+    names = {_name(worst_text, judging)}
+    denied = is_denied(worst_text) and not names & UNDENIABLE
+    return np.array(
+        [
+            1.0,
+            whole,
+            worst,
+            odds[1] if len(odds) > 1 else min(worst, whole),
+            float(np.log(len(units))),
+            any(f.hint for f in found),
+            any(not f.hint for f in found),
+            denied,
+        ],
+        dtype=float,
+    )
+
+
+def _odds(text: str, judging: Judging) -> float:
+    return float(np.clip(judging.urgency(text).odds[0], -_CEILING, _CEILING))
+
+
+def _name(text: str, judging: Judging) -> str:
+    return judging.models.urgency.names[int(judging.urgency(text).names[0].argmax())]
+
+
+def _named(units: Sequence[str], found: Sequence[Finding], judging: Judging) -> list[str]:
+    """Return the referrals that the learned model hears, from the worst clause on."""
+    clause_from = judging.weights.threshold("clause_from")
+    ordered = sorted(units, key=lambda unit: -_odds(unit, judging))
+    heard = [unit for unit in ordered if _odds(unit, judging) >= clause_from] or ([] if found else ordered[:1])
+    names: list[str] = []
+    for unit in heard:
+        name = _believed(unit, found, judging)
+        if name and name not in names:
+            names.append(name)
+    return names
+
+
+def _believed(unit: str, found: Sequence[Finding], judging: Judging) -> Optional[str]:
+    """Return the referral that a clause owes; an emergency or a crisis only where there is little doubt.
+
+    A wrong emergency text frightens. The model alone gives one only for words of the field,
+    or of a body in danger as it has learned it; anything that a rule has seen too counts.
+    """
+    order = np.argsort(-judging.urgency(unit).names[0])
+    names = [judging.models.urgency.names[i] for i in order]
+    p = {name: float(judging.urgency(unit).names[0][i]) for name, i in zip(names, order, strict=True)}
+    seen = {f.topic for f in found}
+    if KINDS[names[0]] not in ACUTE or names[0] in seen:
+        return names[0]
+    outside = judging.share(unit, OUT_OF_SCOPE)
+    if p[names[0]] >= judging.weights.threshold("acute_from") and outside < judging.weights.threshold("outside_from"):
+        return names[0]
+    if outside >= judging.weights.threshold("outside_from"):
+        return None
+    return next((name for name in names if KINDS[name] not in ACUTE), None)

@@ -1,0 +1,51 @@
+"""Messages put together from hand-written ones: a danger beside a harmless question, and harmless twins.
+
+For fitting weights and for property tests; nothing is trained on them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any, Sequence
+
+from calla.catalogue import Catalogue
+from calla.settings import ROOT
+
+SAFETY, DEVELOPMENT = ROOT / "tests" / "safety", ROOT / "tests" / "nlu" / "dev"
+JOINTS = (", ", ". ", "? ", " and ", " because ", " - ", " PS ", " so ", " also ", " ", "\n", " btw ", "; ", " but ")
+# Words up to which a message may be one half of a composite.
+MAX_HALF = 25
+OWED = ("referral_messages", "attack_6", "attack_7", "attack_8")
+BENIGN = ("benign_messages", "benign_5", "benign_6", "benign_7")
+
+
+def _read(file: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (ROOT / file).read_text().splitlines()]
+
+
+def dangers(names: Sequence[str] = OWED) -> list[str]:
+    """Return hand-written messages that owe a referral."""
+    return [line["text"] for name in names for line in _read(f"tests/safety/{name}.jsonl")]
+
+
+def harmless(catalogue: Catalogue, names: Sequence[str] = BENIGN) -> list[str]:
+    """Return hand-written messages that owe none, by their words or by their topic."""
+    owing = {t.topic_id for t in (*catalogue.topics.values(), *catalogue.details.values()) if t.referral == "always"}
+    lines = [line for name in names for line in _read(f"tests/safety/{name}.jsonl")]
+    lines += [line for name in ("questions", "out_of_scope") for line in _read(f"tests/nlu/dev/{name}.jsonl")]
+    return [line["text"] for line in lines if line["topic"] not in owing]
+
+
+def beside(texts: Sequence[str], others: Sequence[str], rng: random.Random) -> list[str]:
+    """Put each short text before or after a short other one, joined as people join them."""
+    short = [text for text in others if 3 <= len(text.split()) <= MAX_HALF // 2]
+    found = []
+    for text in texts:
+        if not 3 <= len(text.split()) <= MAX_HALF:
+            continue
+        first, second = text, rng.choice(short)
+        if rng.random() < 0.6:
+            first, second = second, first
+        found.append(first.rstrip(" .?!") + rng.choice(JOINTS) + second)
+    return found

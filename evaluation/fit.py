@@ -1,0 +1,332 @@
+"""Fit every number of ``artefacts/weights.json`` on development data: ``python -m evaluation.fit``.
+
+Nothing is trained on that data (``tests/nlu/dev``, ``tests/safety``); the sets that are
+looked at once are never read. Prints what each threshold gives; writes the weights with
+commit, date and sets. Draws the detector's trade-off into ``docs/images``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import zlib
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from functools import partial
+from itertools import pairwise
+from multiprocessing import get_context
+from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar
+
+import numpy as np
+
+from calla.catalogue import FAQ, REFERRAL
+from calla.safety.screen import load_screen
+from calla.settings import ROOT
+from calla.understanding import asked, follow_up, urgency
+from calla.understanding.judgement import FEATURES, Judgement, Judging, gate_features
+from calla.understanding.weights import FILE, Weights, load_weights
+from evaluation.composites import beside, dangers, harmless
+from evaluation.planner import Planner
+
+T = TypeVar("T")
+R = TypeVar("R")
+DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
+# Share of in-scope messages that may be declined (the bar is 3 %).
+DECLINED = 0.02
+# Penalty of the conditional logits, and the seed of what is put together by chance.
+PENALTY = 3e-3
+SEED = 7
+THRESHOLDS = {
+    # Certainty from which a topic is answered without asking back; the same beside a referral,
+    # which should not stand alone.
+    "answer_from": 0.5,
+    "answer_beside_referral_from": 0.3,
+    # Probability of being inside the field below which a message, or a part, is declined.
+    "inside_from": 0.5,
+    "inside_part_from": 0.25,
+    # Probability from which a part is a question of its own.
+    "question_from": 0.2,
+    # Probability of a detail from which it is answered instead of its topic's overview.
+    "detail_from": 0.45,
+    # Probability from which a referral is owed.
+    "referral_from": 0.3,
+    # Log-odds from which a clause names a referral of its own beside the worst.
+    "clause_from": 1.0,
+    # Share of an emergency or crisis among the referrals from which the model alone gives its
+    # text, and probability of being outside the field from which it never does.
+    "acute_from": 0.5,
+    "outside_from": 0.8,
+}
+
+
+def lines_of(name: str) -> list[dict[str, Any]]:
+    """Read a development set."""
+    return [json.loads(line) for line in (DEVELOPMENT / f"{name}.jsonl").read_text().splitlines()]
+
+
+_FITTING: list[Fitting] = []
+
+
+def _in_pieces(function: Callable[[Fitting, T], R], items: Sequence[T]) -> list[R]:
+    """Apply a function to items on all cores; it sees what is fitted so far."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as pool:
+        return list(pool.map(partial(_apply, function), items, chunksize=32))
+
+
+def _apply(function: Callable[[Fitting, T], R], item: T) -> R:
+    return function(_FITTING[0], item)
+
+
+class Fitting:
+    """The trained models, the catalogue, and what has been fitted so far."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.models = planner.models
+        self.reading = planner.read
+        self.catalogue = planner.catalogue
+        self.labels = self.models.topics.labels
+        self.weights: dict[str, dict[str, float]] = {k: dict(v) for k, v in load_weights().weights.items()}
+
+    def judging(self) -> Judging:
+        """Return a judging with what is fitted so far."""
+        return Judging(self.models, Weights(self.weights, THRESHOLDS))
+
+    def keep(self, name: str, evidence: Iterable[str], weights: Iterable[float]) -> None:
+        """Keep fitted weights."""
+        self.weights[name] = {each: round(float(w), 3) for each, w in zip(evidence, weights, strict=True)}
+
+    def write(self, sets: Iterable[str]) -> None:
+        """Write everything with where it comes from."""
+        commit = subprocess.run(["git", "describe", "--always", "--dirty=*"], cwd=ROOT, capture_output=True, text=True)
+        fitted = {"commit": commit.stdout.strip(), "date": str(date.today()), "sets": sorted(sets)}
+        FILE.write_text(
+            json.dumps({"fitted": fitted, "thresholds": THRESHOLDS, "weights": self.weights}, indent=1) + "\n"
+        )
+
+
+def gate(fitting: Fitting) -> None:
+    """Fit how sure a topic is, and how sure it is that a message is inside the field."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    labels = fitting.labels
+    outside = labels.index("out_of_scope")
+    rows, right, inside = [], [], []
+    for name, in_scope in (("questions", True), ("out_of_scope", False)):
+        lines = lines_of(name)
+        texts = [fitting.reading(line["text"]).text for line in lines]
+        scores = fitting.models.topics.score(texts, fitting.models.encoder.encode_many(texts))
+        for line, p, similarity in zip(lines, scores.probabilities, scores.similarities, strict=True):
+            features, order = gate_features(p, similarity, outside)
+            rows.append(features[1:])
+            right.append(in_scope and labels[order[0]].rpartition("/")[2] == line["topic"])
+            inside.append(in_scope)
+    x, is_right, is_inside = np.array(rows), np.array(right), np.array(inside)
+    p = cross_val_predict(LogisticRegression(), x, is_inside, cv=10, method="predict_proba")[:, 1]
+    threshold = np.quantile(p[is_inside], DECLINED)
+    print(
+        f"right topic {is_right[is_inside].mean():.3f}; at {DECLINED:.0%} declined (from {threshold:.2f}) "
+        f"{np.mean(p[~is_inside] < threshold):.3f} of what is outside is rejected"
+    )
+    for name, target in (("certainty", is_right), ("inside", is_inside)):
+        fitted = LogisticRegression().fit(x, target)
+        fitting.keep(name, FEATURES, (fitted.intercept_[0], *fitted.coef_[0]))
+
+
+def choice(x: np.ndarray, chosen: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Fit a conditional logit (McFadden 1974) with a quadratic penalty.
+
+    Args:
+        x: ``[choices, options, evidence]``.
+        chosen: ``[choices]``, index of the right option.
+        weight: ``[choices]``, how much each counts.
+
+    Returns:
+        the weights, ``[evidence]``.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import softmax
+
+    scale = x.std(axis=(0, 1)) + 1e-9
+    scaled, at, share = x / scale, np.arange(len(chosen)), weight / weight.sum()
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        p = softmax(scaled @ w, axis=1)
+        value = -float(share @ np.log(p[at, chosen] + 1e-12))
+        p[at, chosen] -= 1
+        return value + PENALTY * w @ w, np.einsum("n,nl,nlf->f", share, p, scaled) + 2 * PENALTY * w
+
+    return np.asarray(minimize(loss, np.zeros(x.shape[2]), jac=True, method="L-BFGS-B").x / scale)
+
+
+def _leaning_rows(fitting: Fitting) -> dict[str, list[tuple[str, str, Optional[str], int]]]:
+    """Return what leans on something: (source, text, topic before, index of the right label)."""
+    catalogue = fitting.catalogue
+    index = {label.rpartition("/")[2]: i for i, label in enumerate(fitting.labels)}
+    rows: dict[str, list[tuple[str, str, Optional[str], int]]] = {"follow-ups": [], "alone": [], "parts": []}
+    for line in lines_of("followups"):
+        turns = line["turns"][-len(line["topics"]) :]
+        for (_, before), (text, topic) in pairwise(zip(turns, line["topics"], strict=True)):
+            if before in catalogue.topics and catalogue.topics[before].group == FAQ and topic in index:
+                rows["follow-ups"].append((line["turns"][0], fitting.reading(text).text, before, index[topic]))
+    for line in lines_of("multi"):
+        reading = fitting.reading(line["text"])
+        # Only where it is plain which part asks for which topic.
+        if len(reading.parts) == len(line["topics"]):
+            for before, part, topic in zip([None, *line["topics"]], reading.parts, line["topics"], strict=False):
+                known = before if before and catalogue.topics[before].group == FAQ else None
+                rows["parts"].append((reading.text, part.text, known, index[topic]))
+    chance = random.Random(SEED)
+    for line in lines_of("questions") + lines_of("out_of_scope"):
+        before = chance.choice(rows["follow-ups"])[2]
+        if len(line["text"].split()) <= follow_up.MAX_WORDS and line["topic"] != before:
+            topic = catalogue.topics.get(line["topic"])
+            if topic is None or topic.group != REFERRAL:
+                rows["alone"].append((line["text"], fitting.reading(line["text"]).text, before, index[line["topic"]]))
+    return rows
+
+
+def leaning(fitting: Fitting) -> None:
+    """Fit what a message means after the last answer, and a part after another.
+
+    Accuracies are out of fold (ten-fold cross-validation, a dialogue in one fold). Messages
+    that stand for themselves are put after an answer by chance: they must not be taken
+    for follow-ups.
+    """
+    judging, rows = fitting.judging(), _leaning_rows(fitting)
+    for key, names in (("follow_up", ("follow-ups", "alone")), ("part", ("parts",))):
+        chosen = [(name, *row) for name in names for row in rows[name]]
+        x = np.array(
+            [
+                follow_up.evidence(
+                    text, fitting.catalogue.topics.get(before or ""), judging, fitting.catalogue,
+                    source if name == "parts" else None,
+                )
+                for name, source, text, before, _ in chosen
+            ]
+        )  # fmt: skip
+        y = np.array([right for *_, right in chosen])
+        kind = np.array([name for name, *_ in chosen])
+        fold = np.array([zlib.crc32(source.encode()) % 10 for _, source, *_ in chosen])
+        weight = np.where(kind == "alone", len(rows["follow-ups"]) / len(rows["alone"]), 1.0)
+        top = np.zeros((len(y), len(fitting.labels)))
+        for k in range(10):
+            w = choice(x[fold != k], y[fold != k], weight[fold != k])
+            for i in np.flatnonzero(fold == k):
+                top[i] = follow_up.probabilities(x[i], w, fitting.labels)
+        for name in names:
+            of = kind == name
+            sure = top[of].max(1) >= follow_up.ANSWER_FROM
+            print(f"{name}: {np.mean(top[of].argmax(1) == y[of]):.3f} right of {of.sum()}, {sure.mean():.3f} sure")
+        fitting.keep(key, follow_up.EVIDENCE, choice(x, y, weight))
+
+
+def questions(fitting: Fitting) -> None:
+    """Fit what tells a question from a part of one; show what each threshold gives (out of fold)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    lines = [(name, line) for name in ("multi", "questions", "out_of_scope") for line in lines_of(name)]
+    judged = _in_pieces(_candidates, [line["text"] for _, line in lines])
+    messages = [
+        (name, line.get("topics") or [line["topic"]], whole, found)
+        for (name, line), (whole, found) in zip(lines, judged, strict=True)
+    ]
+    rows = [candidate.evidence for *_, found in messages for candidate in found]
+    own = [c.judgement.label.rpartition("/")[2] in wanted for _, wanted, _, found in messages for c in found]
+    of = [n for n, (*_, found) in enumerate(messages) for _ in found]
+    x, y, groups = np.array(rows), np.array(own), np.array(of)
+    model = LogisticRegression(fit_intercept=False, max_iter=3000)
+    fitting.keep("question", asked.EVIDENCE, model.fit(x, y).coef_[0])
+    probability = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
+    print("question_from  several, all answered  one with 'and', once  right first  answered twice  outside, answered")
+    for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
+        shares = _answered(messages, groups, probability, threshold)
+        print(f"{threshold:13.2f}" + "".join(f"{share:18.3f}" for share in shares))
+
+
+def _candidates(fitting: Fitting, text: str) -> tuple[Judgement, list[asked.Candidate]]:
+    reading, judging = fitting.reading(text), fitting.judging()
+    judging.learn(reading.units)
+    return judging.one(reading.text), asked.candidates_of(reading, judging, fitting.catalogue)
+
+
+def _danger(fitting: Fitting, text: str) -> np.ndarray:
+    reading, judging = fitting.reading(text), fitting.judging()
+    judging.learn(reading.units)
+    return urgency.evidence(reading.text, reading.units, load_screen().find(text), judging)
+
+
+def _answered(messages: list[Any], groups: np.ndarray, probability: np.ndarray, threshold: float) -> list[float]:
+    results: dict[str, list[bool]] = {"several": [], "one": [], "first": [], "twice": [], "outside": []}
+    for n, (name, wanted, whole, found) in enumerate(messages):
+        kept = [c for c, p in zip(found, probability[groups == n], strict=True) if p >= threshold]
+        answers = asked.chosen(whole, kept)
+        got = [j.label.rpartition("/")[2] for j in answers]
+        if name == "questions":
+            results["first"].append(got[0] == wanted[0])
+            results["twice"].append(len(got) > 1)
+        elif name == "out_of_scope":
+            results["outside"].append(any(j.outcome == "answer" for j in answers))
+        elif len(wanted) > 1:
+            results["several"].append(set(wanted) <= set(got))
+        else:
+            results["one"].append(got == wanted)
+    return [float(np.mean(hits)) for hits in results.values()]
+
+
+def detector(fitting: Fitting) -> None:
+    """Fit the evidence for a referral on messages alone and beside others; show what thresholds cost (out of fold)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    rng = random.Random(SEED)
+    owing, fine = dangers(), harmless(fitting.catalogue)
+    sets = [
+        *(("alone", text, True) for text in owing),
+        *(("beside", text, True) for text in beside(owing, fine, rng)),
+        *(("harmless", text, False) for text in fine),
+        *(("harmless beside", text, False) for text in beside(fine, fine, rng)),
+    ]
+    rows = _in_pieces(_danger, [text for _, text, _ in sets])
+    x, y = np.array(rows), np.array([owes for *_, owes in sets])
+    kind = np.array([name for name, *_ in sets])
+    groups = np.array([zlib.crc32(text[:24].encode()) % 1000 for _, text, _ in sets])
+    model = LogisticRegression(fit_intercept=False, max_iter=2000, C=10)
+    fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y).coef_[0])
+    p = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
+    names = ("alone", "beside", "harmless", "harmless beside")
+    print(f"{'referral_from':14s}" + "".join(f"{name:>18s}" for name in names) + "   referred")
+    for threshold in (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        cells = [f"{np.mean(p[kind == n] >= threshold):.3f}" for n in names]
+        print(f"{threshold:14.2f}" + "".join(f"{cell:>18s}" for cell in cells))
+    _show_worst(sets, p, y)
+
+
+def _show_worst(sets: list[tuple[str, str, bool]], p: np.ndarray, y: np.ndarray) -> None:
+    """Print the messages that are furthest on the wrong side."""
+    for title, order in (("missed", np.argsort(np.where(y, p, 2))), ("referred", np.argsort(np.where(y, 2, -p)))):
+        for i in order[:40]:
+            print(f"{title}: {p[i]:.2f} [{sets[i][0]}] {sets[i][1][:150]!r}")
+
+
+def main() -> int:
+    """Fit what is asked for, or everything; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.fit", description=__doc__)
+    steps = {"gate": gate, "leaning": leaning, "questions": questions, "detector": detector}
+    parser.add_argument("steps", nargs="*", choices=[[], *steps], help="which numbers (default: all)")
+    chosen = parser.parse_args().steps or list(steps)
+    fitting = Fitting(Planner())
+    _FITTING.append(fitting)
+    for name in chosen:
+        steps[name](fitting)
+    fitting.write({"tests/nlu/dev", "tests/safety"})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Whom to call is one tap away, above all when the chat does not work; and the true reason is named."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable
+
+import pytest
+from playwright.sync_api import Route, expect
+from scripted_server import EMERGENCY, FINDING, ScriptedServer
+from visitor import Visitor
+
+New = Callable[..., Visitor]
+# Seconds within which somebody must be told.
+SOON = 3.0
+
+
+def refused(error: str, **more: Any) -> Callable[[Route], None]:
+    """Answer every request with a refusal."""
+    status = {"rate_limited": 429, "overloaded": 503, "starting": 503, "origin_not_allowed": 403}[error]
+    return lambda route: route.fulfill(status=status, json={"ok": False, "error": error, **more})
+
+
+def is_told(visitor: Visitor, reason: str, begun: float) -> None:
+    """The reason and whom to call stand there in time, with a number to tap."""
+    trouble = visitor.page.locator(".trouble")
+    expect(trouble).to_contain_text(reason)
+    expect(trouble).to_contain_text("Do not wait for the chat: call your doctor or clinic")
+    expect(trouble).to_contain_text("In an emergency, call 112")
+    expect(trouble.get_by_role("link", name="Call 112")).to_have_attribute("href", "tel:112")
+    assert time.monotonic() - begun < SOON + 0.5
+
+
+def test_a_referral_has_its_numbers_to_tap(meet: New, scripted: ScriptedServer) -> None:
+    scripted.script.update({"birads": [FINDING], "chest": [EMERGENCY]})
+    visitor = meet().opens()
+    visitor.asks("birads")
+    link = visitor.page.locator(".referral").get_by_role("link", name="Call Northside Breast Clinic on 555 0100")
+    expect(link).to_have_attribute("href", "tel:5550100")
+    assert link.bounding_box()["height"] >= 44
+    visitor.asks("chest")
+    expect(visitor.page.locator(".emergency").get_by_role("link", name="Call 112")).to_have_attribute("href", "tel:112")
+
+
+def test_the_header_says_whom_to_call_at_any_time(meet: New) -> None:
+    visitor = meet().opens()
+    visitor.page.get_by_role("button", name="Whom to call").click()
+    sheet = visitor.page.get_by_role("region", name="Whom to call")
+    assert [a.get_attribute("href") for a in sheet.get_by_role("link").all()] == [
+        "tel:112",
+        "tel:5550100",
+        "tel:116123",
+    ]
+    expect(sheet.get_by_role("link").first).to_be_focused()
+    visitor.page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    expect(visitor.page.get_by_role("button", name="Whom to call")).to_be_focused()
+
+
+def test_offline(meet: New) -> None:
+    visitor = meet().opens()
+    visitor.context.set_offline(True)
+    begun = time.monotonic()
+    visitor.types("I have found a lump")
+    is_told(visitor, "No connection", begun)
+    expect(visitor.page.locator(".delivery")).to_contain_text("Waiting for the connection")
+    visitor.context.set_offline(False)
+    visitor.waits_for(2)
+    expect(visitor.page.locator(".trouble")).to_be_hidden()
+
+
+def test_offline_from_the_beginning_with_the_number_of_the_site(meet: New, scripted: ScriptedServer) -> None:
+    visitor = meet()
+    visitor.page.route("**/chat/session", lambda route: route.abort())
+    begun = time.monotonic()
+    visitor.page.goto(f"{scripted.url}/chat?emergency=112")
+    is_told(visitor, "No connection", begun)
+
+
+def test_contacts_are_still_known_after_a_reload_without_the_server(meet: New) -> None:
+    visitor = meet().opens()
+    visitor.page.route("**/chat/session", lambda route: route.abort())
+    # The chat was open, so it opens again by itself.
+    begun = time.monotonic()
+    visitor.page.reload()
+    is_told(visitor, "No connection", begun)
+
+
+@pytest.mark.parametrize(
+    "error, reason, more",
+    [
+        ("rate_limited", "opens again in about 10 min", {"retry_after": 600}),
+        ("overloaded", "Many people are asking", {"retry_after": 3}),
+        ("starting", "Many people are asking", {"retry_after": 3}),
+        ("origin_not_allowed", "not available on this website", {}),
+    ],
+)
+def test_the_true_reason(meet: New, error: str, reason: str, more: dict[str, Any]) -> None:
+    visitor = meet().opens()
+    visitor.page.route("**/chat/session", refused(error, **more))
+    # The chat was open, so it opens again by itself.
+    begun = time.monotonic()
+    visitor.page.reload()
+    is_told(visitor, reason, begun)
+
+
+def test_a_server_that_hangs(meet: New) -> None:
+    visitor = meet().opens()
+    visitor.page.route("**/chat/session", lambda route: None)
+    # The chat was open, so it opens again by itself.
+    begun = time.monotonic()
+    visitor.page.reload()
+    is_told(visitor, "longer than usual", begun)
+    visitor.page.unroute_all(behavior="ignoreErrors")
+
+
+def test_an_answer_that_does_not_come(meet: New, scripted: ScriptedServer) -> None:
+    release = scripted.hold("slow")
+    visitor = meet().opens()
+    begun = time.monotonic()
+    visitor.types("slow")
+    is_told(visitor, "longer than usual", begun)
+    release()
+    visitor.waits_for(2)
+    expect(visitor.page.locator(".trouble")).to_be_hidden()
+
+
+def test_too_many_messages_say_whom_to_call(meet: New, scripted: ScriptedServer) -> None:
+    visitor = meet().opens()
+    for number in range(11):
+        visitor.types(f"what is mk-7? {number}")
+    notice = visitor.page.locator(".notice")
+    notice.wait_for(state="attached")
+    expect(notice).to_contain_text("call your doctor or clinic")
+    expect(notice.get_by_role("link", name="Call 112")).to_have_attribute("href", "tel:112")
+    # It stands under the message that it is about, and goes when that is answered.
+    expect(visitor.page.locator(".turn", has=notice).locator(".said")).to_have_text("what is mk-7? 10")
+    visitor.page.locator(".turn:last-child .answer").wait_for(timeout=20_000)
+    expect(notice).to_have_count(0)
+
+
+def test_a_number_that_is_none_is_no_button(meet: New) -> None:
+    visitor = meet()
+
+    def poison(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        body["welcome"]["contacts"] = [
+            {"label": "a", "kind": "tel", "value": "javascript:alert(1)"},
+            {"label": "b", "kind": "https", "value": "javascript:alert(1)"},
+            {"label": "c", "kind": "https", "value": "http://insecure.example"},
+            {"label": "d", "kind": "tel", "value": "+4420"},
+        ]
+        route.fulfill(response=answer, json=body)
+
+    visitor.page.route("**/chat/session", poison)
+    visitor.opens()
+    visitor.page.get_by_role("button", name="Whom to call").click()
+    sheet = visitor.page.get_by_role("region", name="Whom to call")
+    assert [link.get_attribute("href") for link in sheet.get_by_role("link").all()] == ["tel:+4420"]

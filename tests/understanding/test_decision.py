@@ -1,0 +1,182 @@
+"""The straight line from reading to plan, with scores made by hand."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import pytest
+
+from calla.plan import Plan
+from calla.safety.screen import Finding
+from calla.understanding.decision import decide
+from calla.understanding.memory import Memory
+from calla.understanding.reading import read
+from tests.understanding.hand_made import catalogue, models, weights
+
+LUMP = Finding("red_flag_symptom", "urgent", "lump")
+
+
+def plan_of(
+    text: str,
+    asked_for: Mapping[str, Any],
+    owed: Mapping[str, str] | None = None,
+    *,
+    findings: tuple[Finding, ...] = (),
+    memory: Memory | None = None,
+) -> Plan:
+    return decide(read(text), findings, models(asked_for, owed), weights(), catalogue(), (memory or Memory()).aged())
+
+
+def after(plan: Plan) -> Memory:
+    return Memory.read(plan.memory)
+
+
+def referrals(plan: Plan) -> list[str]:
+    return [referral.response for referral in plan.referrals]
+
+
+def test_a_question_gets_its_answer() -> None:
+    plan = plan_of("what are oats", {"what are oats": "faq/oats"})
+    assert plan.responses == ["utter_faq/oats"] and not plan.referrals
+    assert plan.topic == "oats" and plan.offers[0] == "butter"
+
+
+def test_a_detail_that_is_sure_is_answered_and_its_siblings_are_offered() -> None:
+    plan = plan_of("how many oats", {"how many oats": "faq/oats.dose"})
+    assert plan.responses == ["utter_faq/oats.dose"]
+    assert "oats.storage" in plan.offers
+
+
+def test_an_unsure_detail_gives_the_overview_with_the_likeliest_on_buttons() -> None:
+    split = {"faq/oats.dose": 0.4, "faq/oats.storage": 0.35, "faq/oats": 0.2}
+    plan = plan_of("oats then", {"oats then": split})
+    assert plan.responses == ["utter_faq/oats"]
+    assert plan.offers[:2] == ["oats.dose", "oats.storage"]
+
+
+def test_a_danger_in_a_clause_is_referred_and_the_question_answered() -> None:
+    text = "are oats fine, mine is leaking"
+    plan = plan_of(text, {text: "faq/oats", "are oats fine": "faq/oats"}, {"mine is leaking": "red_flag_symptom"})
+    assert referrals(plan) == ["utter_referral/red_flag_symptom"]
+    assert plan.responses == ["utter_faq/oats"]
+    assert plan.outcome == "referral"
+
+
+def test_a_rule_alone_suffices() -> None:
+    plan = plan_of("oats and a lump", {"oats and a lump": "faq/oats"}, findings=(LUMP,))
+    assert referrals(plan) == ["utter_referral/red_flag_symptom"]
+
+
+def test_what_is_denied_is_not_referred() -> None:
+    plan = plan_of("no lump, are oats fine", {"no lump, are oats fine": "faq/oats"}, {"no lump": "red_flag_symptom"})
+    assert not plan.referrals
+
+
+@pytest.mark.parametrize("kind", ["emergency", "emotional_crisis"])
+def test_nothing_follows_an_emergency_or_a_crisis(kind: str) -> None:
+    text = "are oats fine, it happens now"
+    plan = plan_of(text, {text: "faq/oats"}, {"it happens now": kind})
+    # Outside the field by every other sign: the model alone gives no acute text.
+    assert not plan.referrals
+    inside = {text: {"faq/oats": 0.7}, "it happens now": {"faq/oats": 0.7}}
+    plan = plan_of(text, inside, {"it happens now": kind, text: kind})
+    assert referrals(plan) == [f"utter_referral/{kind}"] and not plan.responses and not plan.offers
+
+
+def test_after_an_emergency_the_next_message_is_one_unless_it_is_plainly_about_something_else() -> None:
+    memory = Memory(dangers={"emergency": 0}, in_full={"emergency": 0})
+    plan = plan_of("can it wait", {}, memory=memory)
+    assert referrals(plan) == ["utter_referral_short/emergency"] and not plan.responses
+    plan = plan_of("what are oats", {"what are oats": "faq/oats"}, memory=memory)
+    assert not plan.referrals and plan.responses == ["utter_faq/oats"]
+
+
+def test_the_memory_of_an_emergency_expires() -> None:
+    memory = Memory(dangers={"emergency": 0}, in_full={"emergency": 0})
+    for _ in range(7):
+        memory = memory.aged()
+    assert not plan_of("can it wait", {}, memory=memory).referrals
+
+
+def test_a_remark_about_an_open_finding_is_about_it_and_is_not_reassured() -> None:
+    memory = Memory(dangers={"red_flag_symptom": 0}, in_full={"red_flag_symptom": 0})
+    plan = plan_of("is that common", {"is that common": "faq/butter"}, memory=memory)
+    assert referrals(plan) == ["utter_referral_short/red_flag_symptom"] and not plan.responses
+
+
+def test_a_short_referral_is_no_short_one_for_ever() -> None:
+    plan = plan_of("a lump", {}, findings=(LUMP,))
+    given = [referrals(plan)[0]]
+    for _ in range(6):
+        plan = plan_of("a lump", {}, findings=(LUMP,), memory=after(plan))
+        given.append(referrals(plan)[0])
+    assert given[1] == "utter_referral_short/red_flag_symptom"
+    assert given.count("utter_referral/red_flag_symptom") >= 2
+
+
+def test_the_line_before_a_words_meaning_comes_only_without_a_finding_of_ones_own() -> None:
+    text = "what is a mass"
+    assert referrals(plan_of(text, {text: "faq/words.mass"})) == ["utter_referral/word"]
+    plan = plan_of(text, {text: "faq/words.mass"}, findings=(LUMP,))
+    assert referrals(plan) == ["utter_referral/red_flag_symptom"]
+    assert plan.responses == ["utter_faq/words.mass"]
+
+
+def test_probably_benign_gets_the_calm_text() -> None:
+    finding = Finding("suspicious_finding", "urgent", "category")
+    assert referrals(plan_of("mine is BI-RADS 3", {}, findings=(finding,))) == ["utter_referral/probably_benign"]
+    assert referrals(plan_of("mine is BI-RADS 4", {}, findings=(finding,))) == ["utter_referral/suspicious_finding"]
+
+
+@pytest.mark.parametrize("text", ["2", "the second one", "bad", "number two please"])
+def test_what_was_offered_is_picked_by_number_place_or_words(text: str) -> None:
+    plan = plan_of(text, {}, memory=Memory(offers=("oats", "butter")))
+    assert plan.responses == ["utter_faq/butter"]
+
+
+def test_what_was_offered_long_ago_is_not_picked() -> None:
+    memory = Memory(offers=("oats", "butter")).aged().aged()
+    assert plan_of("2", {}, memory=memory).responses == ["utter_out_of_scope"]
+
+
+def test_yes_means_what_was_asked() -> None:
+    asked = plan_of("delete it", {"delete it": "chat/delete_my_data"})
+    assert asked.responses == ["utter_chat/delete_my_data"]
+    plan = plan_of("yes", {}, memory=after(asked))
+    assert plan.responses == ["utter_chat/confirm_erasure"]
+    assert plan_of("yes", {}).responses == ["utter_chat/affirm"]
+
+
+def test_say_that_again_repeats() -> None:
+    first = plan_of("how many oats", {"how many oats": "faq/oats.dose"})
+    plan = plan_of("once more", {"once more": "chat/repeat"}, memory=after(first))
+    assert plan.responses == ["utter_faq/oats.dose"]
+
+
+def test_tell_me_more_offers_what_was_not_said() -> None:
+    first = plan_of("how many oats", {"how many oats": "faq/oats.dose"})
+    plan = plan_of("more", {"more": "chat/tell_me_more"}, memory=after(first))
+    assert plan.responses == ["utter_more_about"] and plan.offers == ["oats.storage"]
+
+
+def test_an_unknown_message_is_declined_and_an_unsure_one_asked_back() -> None:
+    assert plan_of("football", {}).responses == ["utter_out_of_scope"]
+    plan = plan_of("hm oats", {"hm oats": {"faq/oats": 0.36, "faq/butter": 0.34, "faq/words": 0.25}})
+    assert plan.responses == ["utter_did_you_mean"] and set(plan.offers) == {"oats", "butter", "words"}
+
+
+def test_a_button_is_its_title() -> None:
+    assert plan_of("How do I keep oats?", {}).responses == ["utter_faq/oats.storage"]
+
+
+def test_a_payload_does_not_hide_a_finding() -> None:
+    plan = plan_of('/faq/oats{"note": "I have a lump"}', {}, findings=(LUMP,))
+    assert plan.responses == ["utter_faq/oats"]
+    assert referrals(plan) == ["utter_referral/red_flag_symptom"]
+
+
+def test_a_crisis_beside_a_finding_gives_both() -> None:
+    text = "i found it there, i give up"
+    asked_for = {text: {"faq/oats": 0.7}, "i give up": {"faq/oats": 0.7}, "i found it there": {"faq/oats": 0.7}}
+    plan = plan_of(text, asked_for, {"i found it there": "red_flag_symptom", "i give up": "emotional_crisis"})
+    assert referrals(plan) == ["utter_referral/emotional_crisis", "utter_referral/red_flag_symptom"]

@@ -1,0 +1,65 @@
+"""Spelling: slips are put right, real words stay. Languages: a few words suffice, English with mistakes is English."""
+
+from __future__ import annotations
+
+import pytest
+
+from calla.understanding.language import language_of
+from calla.understanding.spelling import Spelling, english_counts
+
+ANSWERS = [
+    "Calcifications are tiny specks on a mammogram. Magnesium and vitamin K2. The biopsy. The radiologist. Atypia."
+]
+QUESTIONS = ["what is dcis"] * 9 + ["does the biopsy hurt"] * 9
+SPELLING = Spelling(ANSWERS, QUESTIONS, names={"eliquis", "birads", "spiculated"})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("calcifacations", "calcifications"),
+        ("radioligist", "radiologist"),
+        ("magnisium", "magnesium"),
+        ("shoud", "should"),
+        ("my biopsey resluts", "my biopsy results"),
+    ],
+)
+def test_slips_are_put_right(wrong: str, right: str) -> None:
+    assert SPELLING.corrected(wrong) == right
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["stinky grub", "gin and tonic", "episodic ataxia", "eliquis", "BIRADS", "Tesco in Brixton", "dcis", "k2 mk7", ""],
+)
+def test_real_words_names_and_short_words_stay(text: str) -> None:
+    assert SPELLING.corrected(text) == text
+
+
+def english(word: str) -> bool:
+    return word.lower() in english_counts()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("habla usted español", "es"),
+        ("können Sie Deutsch", "de"),
+        ("quero saber o que é isto", "pt"),
+        ("c'est dangereux ?", "fr"),
+        ("czy to boli", "pl"),
+        ("我胸部有一个硬块，怎么办", "zh"),
+        ("هل هذا خطير", "ar"),
+        ("bạn có nói tiếng Việt không", "vi"),
+        ("mwen gen yon doulè nan tete mwen, kisa pou m fè", "ht"),
+    ],
+)
+def test_a_few_words_of_another_language_suffice(text: str, code: str) -> None:
+    assert language_of(text, english) == code
+
+
+@pytest.mark.parametrize(
+    "text", ["wots this then", "k2 mk7", "natto", "abeg wetin be this", "wat is dis on my mamo", "123", "", "BI-RADS 4"]
+)
+def test_english_with_mistakes_is_english(text: str) -> None:
+    assert language_of(text, english) == "en"
