@@ -64,7 +64,8 @@ def main() -> int:
         notify("READY=1")
         app.ctx.alive = loop.create_task(signs_of_life())
 
-    app.run(host=HOST, port=config.action_port, access_log=False, protocol=PatientProtocol)
+    configure_logging()
+    app.run(host=HOST, port=config.action_port, access_log=False, motd=False, protocol=PatientProtocol)
     return 0
 
 

@@ -154,7 +154,7 @@ class GuardedAgent(Agent):
         watched = WatchedChannel(message.output_channel or OutputChannel())
         channel_name = watched.name()
         message.output_channel = watched
-        MESSAGES.labels(channel_name).inc()
+        MESSAGES.labels(str(message.input_channel or channel_name)).inc()
         began = asyncio.get_running_loop().time()
         handling = asyncio.ensure_future(self._handle(message))
         result = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Optional, TypeVar
 
@@ -89,6 +90,7 @@ class Database:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="database")
         self._missing = 0
         self._tables: list[sa.MetaData] = []
+        self._making = threading.Lock()
 
     def add_tables(self, tables: sa.MetaData) -> None:
         """Have tables made before the next call, or as soon as the database can be reached."""
@@ -128,9 +130,12 @@ class Database:
             loop.call_soon_threadsafe(count)
 
     def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        while self._tables:
-            self._tables[0].create_all(self.engine)
-            self._tables.pop(0)
+        if self._tables:
+            # One thread makes them; the others wait for that.
+            with self._making:
+                while self._tables:
+                    self._tables[0].create_all(self.engine)
+                    self._tables.pop(0)
         return function(*arguments)
 
     def in_order(self) -> OrderedCalls:

@@ -86,5 +86,8 @@ def configure_logging(level: int = logging.INFO) -> None:
         # Sanic brings handlers of its own.
         logger.handlers.clear()
         logger.propagate = True
+    # An operator can do nothing about the warnings of packages; none of them is Calla's.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -212,7 +212,9 @@ def main() -> int:
     if shortage := raise_descriptor_limit(MAX_SOCKETS + SPARE_DESCRIPTORS):
         logger.warning(shortage)
     app = create_app(config, model)
-    app.run(host=config.host, port=config.port, backlog=BACKLOG, access_log=False, protocol=PatientProtocol)
+    # Sanic has set up its own meanwhile.
+    configure_logging()
+    app.run(host=config.host, port=config.port, backlog=BACKLOG, access_log=False, motd=False, protocol=PatientProtocol)
     return 0
 
 

@@ -179,7 +179,8 @@ class ConversationStore(TrackerStore):
         while self._waiting:
             batch = [self._waiting[n] for n in range(min(size, len(self._waiting)))]
             try:
-                await self._writer.run(self._write, [row for save in batch for row in save.rows])
+                if rows := [row for save in batch for row in save.rows]:
+                    await self._writer.run(self._write, rows)
             except _HOPELESS as error:
                 if len(batch) == 1:
                     self._drop(batch[0], f"events could not be stored: {type(error).__name__}")
@@ -233,6 +234,27 @@ class ConversationStore(TrackerStore):
             connection.execute(EVENTS.delete().where(EVENTS.c.sender_id == sender_id))
         self.database.scrub()
 
+    async def erase_message(self, sender_id: str, message_id: str) -> None:
+        """Delete one message of a conversation and what was understood of it; its answers stay.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            NotScrubbedError: if it is deleted, but may still be in a file.
+        """
+        for save in self._waiting:
+            if save.sender == sender_id:
+                save.rows = [row for row in save.rows if not _is_message(row["type_name"], row["data"], message_id)]
+        await self._writer.run(self._erase_message, sender_id, message_id)
+
+    def _erase_message(self, sender_id: str, message_id: str) -> None:
+        mine = sa.and_(EVENTS.c.sender_id == sender_id, EVENTS.c.type_name == UserUttered.type_name)
+        with self.database.engine.begin() as connection:
+            rows = connection.execute(sa.select(EVENTS.c.id, EVENTS.c.type_name, EVENTS.c.data).where(mine)).fetchall()
+            for row in rows:
+                if _is_message(row.type_name, row.data, message_id):
+                    connection.execute(EVENTS.delete().where(EVENTS.c.id == row.id))
+        self.database.scrub()
+
     async def purge(self, before: float) -> int:
         """Delete events older than ``before`` (seconds since the epoch), a few at a time; return how many."""
         number = 0
@@ -246,6 +268,10 @@ class ConversationStore(TrackerStore):
         some = sa.select(EVENTS.c.id).where(EVENTS.c.timestamp < before).limit(1_000)
         with self.database.engine.begin() as connection:
             return int(connection.execute(EVENTS.delete().where(EVENTS.c.id.in_(some))).rowcount)
+
+
+def _is_message(type_name: str, data: str, message_id: str) -> bool:
+    return type_name == UserUttered.type_name and orjson.loads(data).get("message_id") == message_id
 
 
 def _future() -> asyncio.Future[None]:

@@ -121,6 +121,15 @@ async def test_a_reader_in_the_log_means_not_done(house: House) -> None:
     assert NEEDLE not in house.bytes()
 
 
+async def test_one_message_is_erased_and_the_rest_of_the_conversation_stays(house: House) -> None:
+    await house.live("person")
+    await house.store.save(DialogueStateTracker.from_events("person", turn(8)))
+    await house.store.erase_message("person", "message-7")
+    await house.store.flush()
+    assert NEEDLE not in house.bytes()
+    assert stored(house.folder, "person") == ["answer 7", "question 8", "answer 8"]
+
+
 async def test_a_store_that_cannot_confirm_keeps_the_tombstone(house: House) -> None:
     await house.live("person")
     broken = True

@@ -16,7 +16,7 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, BotUttered, SessionStarted, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from calla.database import DEADLINE
+from calla.database import DEADLINE, Database
 from calla.status import STATUS
 from calla.store import RECENT, ConversationStore
 
@@ -60,6 +60,18 @@ def stored(folder: Path, sender: str) -> list[str]:
 
 def expected(numbers: range) -> list[str]:
     return [text for n in numbers for text in (f"question {n}", f"answer {n}")]
+
+
+async def test_tables_are_made_once_however_many_ask_first(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'calla.db'}")
+    for number in range(20):
+        tables = sa.MetaData()
+        sa.Table(f"table_{number}", tables, sa.Column("id", sa.Integer, primary_key=True))
+        database.add_tables(tables)
+    writer = database.in_order()
+    await asyncio.gather(*(database.call(lambda: None) for _ in range(8)), writer.run(lambda: None))
+    with sqlite3.connect(tmp_path / "calla.db") as connection:
+        assert connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE name LIKE 'table_%'").fetchone() == (20,)
 
 
 async def test_many_conversations_at_once_are_stored_whole_and_in_order(tmp_path: Path) -> None:
