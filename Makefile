@@ -3,9 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 STAMP := .venv/.installed
+UV := $(or $(shell command -v uv),.uv/bin/uv)
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train test lint evaluate bench install widget clean
+.PHONY: help run chat train rollback doctor sbom audit test lint evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,6 +19,12 @@ chat: train ## talk to the bot in the terminal
 
 train: $(STAMP) ## train the model if config, domain, data or components have changed
 	@$(PY) -m calla.train
+
+rollback: $(STAMP) ## use the model before the present one; once more: the present one again
+	@$(PY) -m calla.train --rollback
+
+doctor: $(STAMP) ## say what is wrong with settings, contacts, database, disk and model
+	@$(PY) -m calla.doctor
 
 test: train ## run every test (installs Debian's chromium and redis-server if missing)
 	@scripts/system-packages.sh
@@ -33,6 +40,12 @@ evaluate: train ## measure: make evaluate FILE=questions.jsonl (URL=http://... f
 
 bench: train ## compare with Rasa's default pipeline on the same data
 	@$(PY) -m evaluation.bench
+
+sbom: ## write calla.sbom.json (CycloneDX) from the lock; fetches its tool
+	@$(UV) tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-file calla.sbom.json
+
+audit: ## look for advisories about locked packages; fetches its tool, needs an advisory database
+	@$(UV) tool run --quiet pip-audit==2.10.1 --disable-pip --require-hashes -r requirements.lock
 
 install: $(STAMP) ## install Python packages only
 

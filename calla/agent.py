@@ -5,93 +5,103 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from typing import Any, Optional
+from pathlib import Path
+from typing import Any, Optional, Union
 
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import OutputChannel, UserMessage
-from rasa.utils.endpoints import EndpointConfig
+from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
+from rasa.core.tracker_store import InMemoryTrackerStore, TrackerStore
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import BotUttered, UserUttered
 
+from calla import intake
 from calla.answers import CallaNaturalLanguageGenerator
-from calla.catalogue import REFERRAL_PREFIX
+from calla.erasure import Erasure, ErasureError
+from calla.fair_pool import FairPool
 from calla.nlu.gate import PLAN
 from calla.policies.plan import referral_name
-from calla.policies.referral import ACTION as REFERRAL_ACTION
+from calla.processor import SHARE_OF, CallaProcessor
 from calla.records import Records
-from calla.safety.screen import load_screen
-from calla.status import STATUS
-from calla.store import ConversationStore
+from calla.status import MESSAGES, OUTCOMES, REFERRALS, STATUS, TO_END, TO_REFERRAL
 
 logger = logging.getLogger(__name__)
 
-# Seconds the action server may take. Within the three seconds that the guarantee gives
-# a referral, with room for the stand-in.
-ACTION_DEADLINE = 1.5
+# Seconds that understanding gets before what the screen found is said without it.
+INTAKE_GRACE = 1.0
 # Seconds after which a message that is owed a referral gets it from here, whatever
 # holds the ordinary way up.
 MESSAGE_DEADLINE = 2.4
 # Seconds between two looks at a conversation's lock (Rasa's default is a whole second).
 LOCK_WAIT = 0.05
-ERASE_RESPONSE = "utter_chat/delete_my_data"
+# Messages that are understood at the same time. More would take the processor from the event loop.
+THREADS = 2
+ASK_RESPONSE = "utter_chat/delete_my_data"
+ERASE_RESPONSE = "utter_chat/confirm_erasure"
+ERASED_RESPONSE = "utter_erased"
+ERASURE_NOTED_RESPONSE = "utter_erasure_noted"
 ERROR_RESPONSE = "utter_error"
 
 
-class NotAReferralError(RuntimeError):
-    """The action server answered the referral action with rubbish."""
-
-
-class DeadlineEndpoint(EndpointConfig):
-    """The action server's address, with a time limit on every call.
-
-    Rasa waits five minutes for a hanging action; a person waiting for a referral gets
-    it within three seconds.
-    """
-
-    async def request(self, *args: Any, **kwargs: Any) -> Optional[Any]:
-        """Call the action server (see parent class).
-
-        Raises:
-            asyncio.TimeoutError: after ``ACTION_DEADLINE`` seconds.
-            NotAReferralError: if the referral action answers with anything but referrals.
-        """
-        try:
-            result = await asyncio.wait_for(super().request(*args, **kwargs), ACTION_DEADLINE)
-            if (kwargs.get("json") or {}).get("next_action") == REFERRAL_ACTION:
-                self._check_referral(result)
-            return result
-        except Exception as error:
-            STATUS.failed("action_failures", f"action server: {type(error).__name__}")
-            raise
-
-    @staticmethod
-    def _check_referral(result: Any) -> None:
-        """Refuse what is not a referral, so that it is never read before one."""
-        responses = result.get("responses") if isinstance(result, dict) else None
-        if not isinstance(responses, list) or not all(
-            isinstance(r, dict) and str(r.get("response", "")).startswith(REFERRAL_PREFIX) for r in responses
-        ):
-            raise NotAReferralError("the referral action answered with something else")
-
-
 class WatchedChannel(OutputChannel):
-    """Passes messages on and remembers which named responses have gone out."""
+    """Passes messages on, remembers which named responses have gone out, and holds back a premature "erased".
+
+    Attributes:
+        sent: names of the responses that have gone out, or are on their way.
+        erase: whether the conversation is to be erased.
+    """
 
     def __init__(self, channel: OutputChannel) -> None:
         self._channel = channel
+        self._stood_in: list[str] = []
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
         self.sent: list[str] = []
-        self.count = 0
+        self.erase = False
 
     def name(self) -> str:  # type: ignore[override]
         """Name of the channel behind."""
         return self._channel.name()
 
-    async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
-        """Send a message once; a referral that has gone out already is not repeated."""
+    @property
+    def referrals(self) -> list[str]:
+        """Names of the referrals that have gone out."""
+        return [name for name in self.sent if intake.is_referral(name)]
+
+    async def send_response(self, recipient_id: str, message: dict[str, Any], *, way: str = "plan") -> None:
+        """Send a message once; a referral that has gone out already is not repeated.
+
+        Args:
+            recipient_id: the conversation.
+            message: as the generator rendered it.
+            way: ``plan`` in the normal case; who else speaks.
+        """
         name = str(message.get("utter_action") or "")
-        if name.startswith(REFERRAL_PREFIX) and referral_name(name) in {referral_name(n) for n in self.sent}:
+        if name == ERASE_RESPONSE:
+            self.erase = True
             return
-        await self._channel.send_response(recipient_id, message)
-        self.count += 1
+        referral = intake.is_referral(name)
+        if referral:
+            if referral_name(name) in {referral_name(one) for one in self.referrals}:
+                return
+            if self._stood_in and way == "plan" and not intake.adds(name, self._stood_in):
+                return
+        # Before the channel has taken it: the ordinary way and a stand-in may meet here.
         self.sent.append(name)
+        try:
+            await self._channel.send_response(recipient_id, message)
+        except Exception as error:
+            self.sent.remove(name)
+            if referral:
+                STATUS.failed("undelivered_referrals", f"a referral was not delivered: {type(error).__name__}")
+            raise
+        if referral:
+            if way != "plan":
+                self._stood_in.append(name)
+            if len(self.referrals) == 1:
+                TO_REFERRAL.observe(self._clock() - self._began)
+            kind = str((message.get("metadata") or {}).get("kind") or "urgent")
+            REFERRALS.labels(kind, way).inc()
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._channel, attribute)
@@ -102,35 +112,95 @@ class GuardedAgent(Agent):
 
     Attributes:
         records: the record of referrals; ``None`` in tools that keep none.
-        conversations: the store that conversations are erased from.
+        erasure: forgets conversations; ``None`` in tools that keep none.
+        pool: the threads for understanding.
     """
 
     records: Optional[Records] = None
-    conversations: Optional[ConversationStore] = None
+    erasure: Optional[Erasure] = None
+
+    def __init__(self, *, threads: int = THREADS, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pool = FairPool(threads)
+
+    @staticmethod
+    def _create_tracker_store(store: Optional[TrackerStore], domain: Optional[Domain]) -> TrackerStore:
+        """Return the store as it is: it has a fallback of its own (``calla.store``)."""
+        if store is None:
+            return InMemoryTrackerStore(domain)  # type: ignore[arg-type]
+        store.domain = domain
+        return store
+
+    def load_model(self, model_path: Union[str, Path], fingerprint: Optional[str] = None) -> None:
+        """Load a trained model (see parent class)."""
+        self.processor = CallaProcessor(
+            self.pool,
+            model_path=model_path,
+            tracker_store=self.tracker_store,
+            lock_store=self.lock_store,
+            action_endpoint=self.action_endpoint,
+            generator=self.nlg,
+        )
+        self.domain = self.processor.domain
+        self._set_fingerprint(fingerprint)
+        self.tracker_store.domain = self.domain
+        if isinstance(self.nlg, TemplatedNaturalLanguageGenerator):
+            self.nlg.responses = self.domain.responses if self.domain else {}
+
+    # ------------------------------------------------------------------ the way of a message
 
     async def handle_message(self, message: UserMessage) -> Optional[list[dict[str, Any]]]:
-        """Handle a message; a referral that is owed arrives even if handling fails or hangs."""
+        """Handle a message; a referral that is owed arrives even if handling fails, hangs or has to wait."""
+        message.text = intake.bounded(message.text or "")
         watched = WatchedChannel(message.output_channel or OutputChannel())
         channel_name = watched.name()
         message.output_channel = watched
+        MESSAGES.labels(channel_name).inc()
+        began = asyncio.get_running_loop().time()
         handling = asyncio.ensure_future(self._handle(message))
+        result = None
         try:
-            done, _ = await asyncio.wait({handling}, timeout=MESSAGE_DEADLINE)
-            if not done:
-                await self._stand_in(message, watched)
+            await self._accompany(handling, message, watched)
             result = await handling
         except Exception as error:
             # The text stays out of the log: only what kind of failure it was.
             logger.error("Handling a message failed: %s", type(error).__name__)
             STATUS.failed("handling_failures", f"handling: {type(error).__name__}")
-            await self._stand_in(message, watched)
-            if not watched.count:
+            await self._stand_in(message, watched, self._owed(message, hints=True), "failure")
+            if not watched.sent and not watched.erase:
                 await self._send(ERROR_RESPONSE, message, watched)
-            result = None
         await self._record(watched, message.sender_id, channel_name)
-        if ERASE_RESPONSE in watched.sent:
-            await self.erase(message.sender_id)
+        if watched.erase:
+            asked = await self._was_asked(message.sender_id)
+            await self._send(await self.forget(message.sender_id) if asked else ASK_RESPONSE, message, watched)
+        TO_END.observe(asyncio.get_running_loop().time() - began)
+        OUTCOMES.labels(str(((message.parse_data or {}).get(PLAN) or {}).get("outcome") or "failed")).inc()
         return result
+
+    async def _accompany(
+        self, handling: asyncio.Future[Optional[list[dict[str, Any]]]], message: UserMessage, watched: WatchedChannel
+    ) -> None:
+        """Watch a message being handled; say what it is owed when that takes too long.
+
+        What the screen finds is said after a short grace, or at once if the queue is longer
+        than that; what only understanding finds, as soon as it is known and late.
+        """
+        owed = intake.owed(message.text)
+        if owed and self.expected_wait(message.sender_id, len(message.text)) > INTAKE_GRACE:
+            await self._stand_in(message, watched, owed, "queue")
+        spent = 0.0
+        for deadline, way in ((INTAKE_GRACE, "intake"), (MESSAGE_DEADLINE, "deadline")):
+            done, _ = await asyncio.wait({handling}, timeout=deadline - spent)
+            if done:
+                return
+            spent = deadline
+            # At the deadline doubt refers: nobody is left to confirm a hint in time.
+            owed = self._owed(message, hints=True) if way == "deadline" else owed
+            await self._stand_in(message, watched, owed, way)
+
+    def expected_wait(self, conversation: str, size: int) -> float:
+        """Return the seconds that a message of this size would wait before it is understood."""
+        return self.pool.wait(SHARE_OF.get() or conversation, size)
 
     async def _handle(self, message: UserMessage) -> Optional[list[dict[str, Any]]]:
         """Process a message under its conversation's lock, or without one if locks fail."""
@@ -144,39 +214,34 @@ class GuardedAgent(Agent):
                 STATUS.failed("lock_failures", f"lock store: {type(error).__name__}")
             return await self.processor.handle_message(message)  # type: ignore[union-attr]
 
-    async def _stand_in(self, message: UserMessage, watched: WatchedChannel) -> None:
+    async def _stand_in(self, message: UserMessage, watched: WatchedChannel, owed: list[str], way: str) -> None:
         """Send the referrals that a message is owed and that have not gone out."""
-        given = {referral_name(name) for name in watched.sent if name.startswith(REFERRAL_PREFIX)}
-        for name in await self._owed(message):
-            if referral_name(name) not in given:
-                STATUS.failed("referral_stand_ins", "referral given by the last line of the guarantee")
-                await self._send(name, message, watched)
+        given = watched.referrals
+        for name in owed:
+            if intake.adds(name, given):
+                STATUS.failed("referral_stand_ins", f"referral given by the last line of the guarantee ({way})")
+                await self._send(name, message, watched, way)
 
-    async def _owed(self, message: UserMessage) -> list[str]:
-        """Find what a message is owed without the conversation: understanding, else the screen."""
-        try:
-            parsed = await self.processor.parse_message(  # type: ignore[union-attr]
-                UserMessage(message.text, sender_id="stand-in")
-            )
-            return [referral["response"] for referral in parsed[PLAN]["referrals"]]
-        except Exception as error:
-            logger.error("Understanding failed: %s", type(error).__name__)
-            return [f"{REFERRAL_PREFIX}/{finding.topic}" for finding in load_screen().find(message.text or "")]
+    @staticmethod
+    def _owed(message: UserMessage, *, hints: bool = False) -> list[str]:
+        """Return what a message is owed by its plan, if it was understood so far, else by the screen."""
+        plan = (message.parse_data or {}).get(PLAN)
+        if plan is not None:
+            return [referral["response"] for referral in plan["referrals"]]
+        return intake.owed(message.text, hints=hints)
 
-    async def _send(self, name: str, message: UserMessage, watched: WatchedChannel) -> None:
+    async def _send(self, name: str, message: UserMessage, watched: WatchedChannel, way: str = "agent") -> None:
         if not isinstance(self.nlg, CallaNaturalLanguageGenerator):
             return
         rendered = self.nlg.render(name)
         if rendered is not None:
             rendered["utter_action"] = name
-            await watched.send_response(message.sender_id, rendered)
+            await watched.send_response(message.sender_id, rendered, way=way)
 
     async def _record(self, watched: WatchedChannel, conversation: str, channel: str) -> None:
         if self.records is None or not isinstance(self.nlg, CallaNaturalLanguageGenerator):
             return
-        for name in watched.sent:
-            if not name.startswith(REFERRAL_PREFIX):
-                continue
+        for name in watched.referrals:
             try:
                 await self.records.referral(
                     topic=referral_name(name), kind=self.nlg.kind_of(name), channel=channel, conversation=conversation
@@ -185,14 +250,32 @@ class GuardedAgent(Agent):
                 logger.error("The record of referrals failed: %s", type(error).__name__)
                 STATUS.failed("record_failures", f"records: {type(error).__name__}")
 
-    async def erase(self, conversation: str) -> None:
-        """Forget a conversation: its events and what was recorded of it.
+    # ---------------------------------------------------------------------------- erasing
+
+    async def erase(self, conversation: str) -> bool:
+        """Forget a conversation everywhere; return whether that is certain, else it is noted and retried.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
-            DatabaseHangsError: if it does not answer in time.
+            ErasureError: if it could neither be done nor noted.
         """
-        if self.conversations is not None:
-            await self.conversations.erase(conversation)
-        if self.records is not None:
-            await self.records.erase(conversation)
+        return await self.erasure.erase(conversation) if self.erasure is not None else True
+
+    async def _was_asked(self, conversation: str) -> bool:
+        """Say whether the person was asked, in the turn before this one, if everything is to be erased."""
+        tracker = await self.tracker_store.retrieve(conversation)
+        turns = 0
+        for event in reversed(tracker.events if tracker is not None else ()):
+            if isinstance(event, UserUttered):
+                turns += 1
+            elif isinstance(event, BotUttered) and event.metadata.get("utter_action") == ASK_RESPONSE:
+                return turns == 1
+            if turns > 1:
+                break
+        return False
+
+    async def forget(self, conversation: str) -> str:
+        """Forget a conversation everywhere; return the name of the text that truly says how far that got."""
+        try:
+            return ERASED_RESPONSE if await self.erase(conversation) else ERASURE_NOTED_RESPONSE
+        except ErasureError:
+            return ERROR_RESPONSE

@@ -149,11 +149,11 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
 
     def _filled(self, text: str, values: Mapping[str, str]) -> str:
         """Fill placeholders: given values, then the operator's contacts, then the default phrase."""
-        contacts = settings().contacts
+        known = settings().placeholders
 
         def value_of(match: re.Match[str]) -> str:
             name = match.group(1)
-            return values.get(name) or contacts.get(name) or self._text(f"{CONTACT_PREFIX}{name}") or match.group()
+            return values.get(name) or known.get(name) or self._text(f"{CONTACT_PREFIX}{name}") or match.group()
 
         return _PLACEHOLDER.sub(value_of, text)
 

@@ -3,52 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from calla.status import STATUS
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 # Seconds a call may take. A referral is due within three, and a message calls before it is sent.
 DEADLINE = 1.0
-# Seconds for which a database that missed a deadline is not called again.
-PAUSE = 5.0
+# Threads, and with SQLite connections, of one database.
+THREADS = 4
 
 
 class DatabaseHangsError(RuntimeError):
     """The database does not answer in time; the call was given up or not made at all."""
 
 
-def engine_for(url: str) -> sa.engine.Engine:
+class NotScrubbedError(RuntimeError):
+    """Deleted content may still be in the database's files."""
+
+
+def engine_for(url: str, connections: int = THREADS) -> sa.engine.Engine:
     """Create an engine.
 
-    SQLite gets one shared connection with a write-ahead log: opening the file for every
-    message would cost more than answering it. Errors never repeat the values of a
-    statement: they would carry messages into the log.
+    SQLite gets connections that stay open (opening the file for every message would cost more
+    than answering it), a write-ahead log, so that who reads need not wait for who writes, and
+    overwrites what it deletes. Errors never repeat the values of a statement: they would
+    carry messages into the log.
     """
     if not url.startswith("sqlite"):
         return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
-    engine = sa.create_engine(
-        url,
-        poolclass=StaticPool,
-        connect_args={"timeout": DEADLINE, "check_same_thread": False},
-        hide_parameters=True,
-    )
+    arguments: dict[str, Any] = {"timeout": DEADLINE, "check_same_thread": False}
+    if in_memory(url):
+        engine = sa.create_engine(url, poolclass=StaticPool, connect_args=arguments, hide_parameters=True)
+    else:
+        engine = sa.create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=connections,
+            max_overflow=1,
+            pool_timeout=DEADLINE,
+            connect_args=arguments,
+            hide_parameters=True,
+        )
 
     @sa.event.listens_for(engine, "connect")
-    def _fast(connection: Any, _: Any) -> None:
+    def _settle(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA secure_delete=ON")
 
     return engine
 
 
+def in_memory(url: str) -> bool:
+    """Say whether an address is that of an SQLite database without a file."""
+    return url.startswith("sqlite") and sa.engine.make_url(url).database in (None, "", ":memory:")
+
+
 class Database:
     """One database, called from the event loop without holding the loop up.
+
+    A call that takes too long is given up by whoever waits for it; its thread is missing until
+    it comes back. Only while all threads are missing are calls refused, so one slow call costs
+    nobody else anything.
 
     Args:
         url: SQLAlchemy address.
@@ -58,28 +81,99 @@ class Database:
         engine: the engine, for the functions that are handed to ``call``.
     """
 
-    def __init__(self, url: str, threads: int = 8) -> None:
-        self.engine = engine_for(url)
-        if url.startswith("sqlite"):
-            # Its one connection takes one call at a time.
-            threads = 1
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="database")
-        self._paused_until = 0.0
+    def __init__(self, url: str, threads: int = THREADS) -> None:
+        self.engine = engine_for(url, threads)
+        self._is_file = url.startswith("sqlite") and not in_memory(url)
+        # A database without a file is one connection, which takes one call at a time.
+        self._threads = 1 if in_memory(url) else threads
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="database")
+        self._missing = 0
+        self._tables: list[sa.MetaData] = []
+
+    def add_tables(self, tables: sa.MetaData) -> None:
+        """Have tables made before the next call, or as soon as the database can be reached."""
+        self._tables.append(tables)
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function that uses the engine in a thread.
 
         Raises:
-            DatabaseHangsError: after ``DEADLINE`` seconds, and at once for ``PAUSE``
-                seconds after that.
+            DatabaseHangsError: after ``DEADLINE`` seconds, or at once if no thread is left.
             sqlalchemy.exc.SQLAlchemyError: if the database refuses.
         """
-        if time.monotonic() < self._paused_until:
-            raise DatabaseHangsError("the database did not answer a moment ago")
-        loop = asyncio.get_running_loop()
-        try:
-            return await asyncio.wait_for(loop.run_in_executor(self._pool, function, *arguments), DEADLINE)
-        except asyncio.TimeoutError:
-            self._paused_until = time.monotonic() + PAUSE
+        if self._missing >= self._threads:
             STATUS.failed("database_failures", "the database does not answer")
-            raise DatabaseHangsError(f"the database did not answer within {DEADLINE} s") from None
+            raise DatabaseHangsError("no thread is left for the database")
+        job = self._pool.submit(self._run, function, *arguments)
+        loop = asyncio.get_running_loop()
+        done, _ = await asyncio.wait({waiting := asyncio.wrap_future(job, loop=loop)}, timeout=DEADLINE)
+        if not done:
+            if not job.cancel():
+                self._missing += 1
+                job.add_done_callback(lambda _: self._came_back(loop))
+            waiting.add_done_callback(_taken_note_of)
+            STATUS.failed("database_failures", "the database does not answer")
+            raise DatabaseHangsError(f"the database did not answer within {DEADLINE} s")
+        try:
+            return waiting.result()
+        except Exception as error:
+            STATUS.failed("database_failures", f"database: {type(error).__name__}")
+            raise
+
+    def _came_back(self, loop: asyncio.AbstractEventLoop) -> None:
+        def count() -> None:
+            self._missing -= 1
+
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(count)
+
+    def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        while self._tables:
+            self._tables[0].create_all(self.engine)
+            self._tables.pop(0)
+        return function(*arguments)
+
+    def in_order(self) -> OrderedCalls:
+        """Return calls of this database that are made one after the other, each to its end."""
+        return OrderedCalls(self._run)
+
+    def scrub(self) -> None:
+        """Make sure that what was deleted is in no file any more; blocks.
+
+        SQLite overwrites deleted rows in the database file, but the write-ahead log still has
+        what was written before. It is emptied here.
+
+        Raises:
+            NotScrubbedError: if somebody else is reading from the log just now.
+        """
+        if not self._is_file:
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy is None or busy[0] != 0:
+            raise NotScrubbedError("the write-ahead log is in use")
+
+
+class OrderedCalls:
+    """Calls made one after the other in a thread of their own.
+
+    Args:
+        run: runs a function with its arguments.
+    """
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        self._call = run
+        self._pool: Optional[ThreadPoolExecutor] = None
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function, however long it takes."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="writing")
+        result: T = await asyncio.get_running_loop().run_in_executor(self._pool, self._call, function, *arguments)
+        return result
+
+
+def _taken_note_of(future: asyncio.Future[Any]) -> None:
+    """Look at the exception of a call that was given up, so that nobody complains that none did."""
+    if not future.cancelled():
+        future.exception()

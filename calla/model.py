@@ -1,13 +1,18 @@
-"""The trained model: where it is, and whether it is older than what it was trained from."""
+"""The trained model: where it is, whether it is whole, and whether it is out of date."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import zlib
 from pathlib import Path
+from typing import Optional
 
 from calla.settings import ROOT
 
 MODELS = ROOT / "models"
+# Names the model that is to be used instead of the present one (`make rollback`).
+CHOSEN = "chosen"
 # A change in any of these makes a trained model out of date.
 INGREDIENTS = (
     "config.yml",
@@ -23,7 +28,7 @@ INGREDIENTS = (
 
 
 class ModelMissingError(RuntimeError):
-    """There is no trained model; the message says how to get one."""
+    """There is no trained model that can be used; the message says how to get one."""
 
 
 def fingerprint(root: Path = ROOT) -> str:
@@ -44,15 +49,67 @@ def model_file(root: Path = ROOT) -> Path:
     return root / "models" / f"calla-{fingerprint(root)}.tar.gz"
 
 
+def is_whole(model: Path) -> bool:
+    """Say whether a model can be unpacked to its end: a full disk leaves half of one."""
+    try:
+        with gzip.open(model) as content:
+            while content.read(4 * 1024 * 1024):
+                pass
+    except (OSError, EOFError, zlib.error):
+        return False
+    return True
+
+
+def chosen_model(root: Path = ROOT) -> Optional[Path]:
+    """Return the model that an operator went back to, ``None`` if that is not so."""
+    choice = root / "models" / CHOSEN
+    if not choice.is_file():
+        return None
+    model = root / "models" / choice.read_text().strip()
+    return model if model.is_file() else None
+
+
 def latest_model(root: Path = ROOT) -> Path:
-    """Return the model of the present state.
+    """Return the model to use: the one gone back to, else that of the present state.
 
     Raises:
-        ModelMissingError: if it has not been trained yet.
+        ModelMissingError: if it has not been trained yet, or is damaged.
     """
-    file = model_file(root)
+    file = chosen_model(root) or model_file(root)
     if not file.is_file():
         raise ModelMissingError(
             "No model for the present state of config, domain, data and components. Run `make train`."
         )
+    if not is_whole(file):
+        raise ModelMissingError(
+            f"The model {file.relative_to(root)} is damaged (cut short?). "
+            "Run `make train` for a new one, or `make rollback` for the one before."
+        )
     return file
+
+
+def older_models(root: Path = ROOT) -> list[Path]:
+    """Return the models other than that of the present state, newest first."""
+    present = model_file(root)
+    found = [file for file in (root / "models").glob("calla-*.tar.gz") if file != present]
+    return sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)
+
+
+def roll_back(root: Path = ROOT) -> Optional[Path]:
+    """Go back to the model before the present one, or, if that was done already, return to it.
+
+    Returns:
+        the model that is used from now on; ``None`` if that is the present one again.
+
+    Raises:
+        ModelMissingError: if no model before it is there and whole.
+    """
+    choice = root / "models" / CHOSEN
+    if choice.is_file():
+        choice.unlink()
+        return None
+    older = next((file for file in older_models(root) if is_whole(file)), None)
+    if older is None:
+        raise ModelMissingError("There is no model to go back to: `make train` keeps one from now on.")
+    choice.write_text(older.name)
+    return older

@@ -46,14 +46,14 @@ class Records:
     """Writes and erases the record.
 
     Args:
-        url: SQLAlchemy address of the database.
+        database: where it is kept.
         key: key of the hash over conversation ids.
     """
 
-    def __init__(self, url: str, key: str) -> None:
-        self._database = Database(url)
+    def __init__(self, database: Database, key: str) -> None:
+        self._database = database
         self._key = key
-        _METADATA.create_all(self._database.engine)
+        database.add_tables(_METADATA)
 
     async def referral(self, *, topic: str, kind: str, channel: str, conversation: str) -> None:
         """Record one referral, now (UTC).
@@ -102,16 +102,48 @@ class Records:
         await self._database.call(self._write, statements)
 
     async def erase(self, conversation: str) -> None:
-        """Delete everything recorded for a conversation.
+        """Delete everything recorded for a conversation, from the files of the database too.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: if the database refuses.
             DatabaseHangsError: if it does not answer in time.
+            NotScrubbedError: if it is deleted, but may still be in a file.
         """
         name = hashed(conversation, self._key)
         await self._database.call(
             self._write, [(table.delete().where(table.c.conversation == name), {}) for table in (REFERRALS, FEEDBACK)]
         )
+        await self._database.call(self._database.scrub)
+
+    async def purge(self, before: float) -> None:
+        """Delete what was recorded before a time (seconds since the epoch)."""
+        limit = datetime.fromtimestamp(before, timezone.utc).replace(tzinfo=None)
+        await self._database.call(
+            self._write, [(table.delete().where(table.c.time < limit), {}) for table in (REFERRALS, FEEDBACK)]
+        )
+
+    async def of(self, conversation: str) -> dict[str, list[dict[str, Any]]]:
+        """Return what is recorded for a conversation, for an export.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer in time.
+        """
+        return await self._database.call(self._of, hashed(conversation, self._key))
+
+    def _of(self, name: str) -> dict[str, list[dict[str, Any]]]:
+        columns = {
+            "referrals": (REFERRALS.c.time, REFERRALS.c.topic, REFERRALS.c.kind, REFERRALS.c.channel),
+            "feedback": (FEEDBACK.c.time, FEEDBACK.c.response, FEEDBACK.c.value, FEEDBACK.c.channel),
+        }
+        with self._database.engine.connect() as connection:
+            return {
+                what: [
+                    {key: str(value) if key == "time" else value for key, value in row._mapping.items()}
+                    for row in connection.execute(sa.select(*chosen).where(chosen[0].table.c.conversation == name))
+                ]
+                for what, chosen in columns.items()
+            }
 
     def _write(self, statements: list[tuple[Any, dict[str, Any]]]) -> None:
         with self._database.engine.begin() as connection:

@@ -11,15 +11,15 @@ from calla.settings import Settings, SettingsError, settings, silence_dependenci
 silence_dependencies()
 
 import asyncio
+import contextlib
 import logging
-import secrets
+import os
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import Any, Coroutine, Optional
 
 import rasa.core.run
 from rasa.core.channels.channel import InputChannel
-from rasa.core.channels.rest import RestInput
 from rasa.core.lock_store import InMemoryLockStore
 from rasa.core.utils import AvailableEndpoints
 from rasa.utils.endpoints import EndpointConfig
@@ -27,13 +27,21 @@ from sanic import Sanic, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from calla.agent import DeadlineEndpoint, GuardedAgent
+from calla.action_endpoint import DeadlineEndpoint
+from calla.agent import GuardedAgent
+from calla.channels.rest import StrictRestInput
 from calla.channels.slack.channel import SlackInput
-from calla.channels.web import WebInput
+from calla.channels.web.channel import WebInput
+from calla.channels.web.sockets import MAX_SOCKETS
+from calla.erasure import RETRY_EVERY, Erasure, Tombstones
+from calla.http_guard import PatientProtocol, guard, raise_descriptor_limit
+from calla.keys import KEY_HEADER, action_key, secret_key
+from calla.logs import configure_logging
 from calla.model import ModelMissingError, latest_model
 from calla.records import Records
-from calla.status import STATUS
+from calla.status import STATUS, gauge, metrics
 from calla.store import ConversationStore
+from calla.watch import PROBE_EVERY, PURGE_EVERY, Probes, Retention, notify, repeat, signs_of_life
 
 logger = logging.getLogger(__name__)
 
@@ -44,37 +52,52 @@ API_ALLOWED = (("GET", "/conversations/", "/tracker"), ("POST", "/model/parse", 
 # Connections that wait to be accepted. Sanic's 100 are few where a crowd comes at once while
 # an answer is being worked out: the kernel then resets connections of people in the queue.
 BACKLOG = 1024
+# Descriptors beside those of visitors: model, database, logs, calls to others.
+SPARE_DESCRIPTORS = 500
 API_PREFIXES = ("/conversations", "/model", "/domain", "/status", "/version")
-
-
-def secret_key(config: Settings) -> str:
-    """Return the key that signs sessions and hashes conversation ids.
-
-    From ``CALLA_SECRET``, else made once and kept in the data folder (readable by the
-    owner only), so that sessions survive a restart on a fresh machine too.
-    """
-    if config.secret is not None:
-        return config.secret.get_secret_value()
-    file = config.data_folder / "secret"
-    if not file.is_file():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(32))
-    return file.read_text().strip()
+TOMBSTONES = "erasures"
+# Seconds for unsaved events when the server stops.
+FLUSH_SECONDS = 5.0
 
 
 def load_agent(config: Settings, model: Path) -> GuardedAgent:
     """Load the trained model with stores, record and time limits around it."""
-    conversations = ConversationStore(url=config.database)
+    erasure = Erasure(Tombstones(config.data_folder / TOMBSTONES))
+    conversations = ConversationStore(url=config.database, erased=erasure.pending)
+    records = Records(conversations.database, secret_key(config))
     agent = GuardedAgent(
         generator=EndpointConfig(type=NLG),
         tracker_store=conversations,
         lock_store=InMemoryLockStore(),
-        action_endpoint=DeadlineEndpoint(url=config.action_endpoint, enable_selective_domain=True),
+        action_endpoint=DeadlineEndpoint(
+            url=config.action_endpoint,
+            headers={KEY_HEADER: action_key(secret_key(config))},
+            enable_selective_domain=True,
+        ),
     )
     agent.load_model(model)
-    agent.conversations = conversations
-    agent.records = Records(config.database, secret_key(config))
+    agent.records = records
+    agent.erasure = erasure
+    erasure.register("conversations", conversations.erase)
+    erasure.register("records", records.erase)
     return agent
+
+
+def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any, None]]:
+    """Return what runs beside answering for as long as the server does."""
+    store, records, erasure = agent.tracker_store, agent.records, agent.erasure
+    assert isinstance(store, ConversationStore) and records is not None and erasure is not None
+    probes = Probes(store.database, config.action_endpoint.replace("/webhook", "/health"), config.data_folder)
+    gauge("calla_queue", "Messages that wait to be understood", lambda: float(agent.pool.queued))
+    gauge("calla_unsaved", "Turns that wait to be written", lambda: float(store.unsaved))
+    gauge("calla_erasures_pending", "Erasures that are noted and not done", lambda: float(erasure.number_pending))
+    retention = Retention(config.retention_days, store.purge, records.purge)
+    return [
+        repeat("Looking after the database", probes.look, PROBE_EVERY),
+        repeat("Deleting by age", retention.purge, PURGE_EVERY),
+        repeat("Erasing what could not be erased", erasure.retry, RETRY_EVERY),
+        signs_of_life(),
+    ]
 
 
 def input_channels(config: Settings) -> list[InputChannel]:
@@ -83,7 +106,7 @@ def input_channels(config: Settings) -> list[InputChannel]:
     if config.environment == "development":
         # Rasa's plain REST channel trusts whatever sender a request names: for tests and
         # tools on this machine only.
-        channels.append(RestInput())
+        channels.append(StrictRestInput())
     if config.slack_bot_token is not None:
         channels.append(SlackInput(config, secret_key(config)))
     return channels
@@ -110,18 +133,29 @@ def create_app(config: Settings, model: Path) -> Sanic:
     )
     if config.proxies:
         app.config.PROXIES_COUNT = config.proxies
+    guard(app, behind_tls=bool(config.proxies))
+
+    jobs: list[asyncio.Task[None]] = []
 
     @app.listener("before_server_start")
     async def load(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
         app.ctx.agent = load_agent(config, model)
-        logger.info("Calla is ready.")
 
-    @app.get("/health")
-    async def health(_: Request) -> HTTPResponse:
-        agent: Optional[GuardedAgent] = getattr(app.ctx, "agent", None)
-        ready = agent is not None and agent.is_ready()
-        body = {"status": "ok" if ready else "starting", **STATUS.as_dict()}
-        return response.json(body, status=200 if ready else 503)
+    @app.listener("after_server_start")
+    async def begin(app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
+        jobs.extend(loop.create_task(job) for job in background(config, app.ctx.agent))
+        logger.info("Calla is ready.")
+        notify("READY=1")
+
+    @app.listener("before_server_stop")
+    async def end(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
+        notify("STOPPING=1")
+        for job in jobs:
+            job.cancel()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(app.ctx.agent.tracker_store.flush(), FLUSH_SECONDS)
+
+    add_health(app)
 
     @app.middleware("request")
     async def only_known_api(request: Request) -> Optional[HTTPResponse]:
@@ -135,11 +169,37 @@ def create_app(config: Settings, model: Path) -> Sanic:
     return app
 
 
+def add_health(app: Sanic) -> None:
+    """Add ``/health`` with its two short forms, and ``/metrics``."""
+
+    def is_ready() -> bool:
+        agent: Optional[GuardedAgent] = getattr(app.ctx, "agent", None)
+        return agent is not None and agent.is_ready()
+
+    @app.get("/health")
+    async def health(_: Request) -> HTTPResponse:
+        ready = is_ready()
+        body = {"status": "ok" if ready else "starting", "live": True, "ready": ready, **STATUS.as_dict()}
+        return response.json(body, status=200 if ready else 503)
+
+    @app.get("/health/live")
+    async def live(_: Request) -> HTTPResponse:
+        return response.json({"live": True})
+
+    @app.get("/health/ready")
+    async def ready(_: Request) -> HTTPResponse:
+        return response.json({"ready": is_ready()}, status=200 if is_ready() else 503)
+
+    @app.get("/metrics")
+    async def numbers(_: Request) -> HTTPResponse:
+        return response.raw(metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 def main() -> int:
     """Serve until told to stop; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("rasa", "matplotlib", "sanic.root", "apscheduler"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    configure_logging()
+    # What is stored is for Calla's user alone.
+    os.umask(0o077)
     try:
         config = settings()
         model = latest_model()
@@ -147,8 +207,12 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 2
     config.data_folder.mkdir(parents=True, exist_ok=True)
+    # The event loop gets its turn a little sooner from the threads that understand.
+    sys.setswitchinterval(0.001)
+    if shortage := raise_descriptor_limit(MAX_SOCKETS + SPARE_DESCRIPTORS):
+        logger.warning(shortage)
     app = create_app(config, model)
-    app.run(host=config.host, port=config.port, backlog=BACKLOG, access_log=False)
+    app.run(host=config.host, port=config.port, backlog=BACKLOG, access_log=False, protocol=PatientProtocol)
     return 0
 
 

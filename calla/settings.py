@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import logging
 import os
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Optional
+from typing import Iterable, Optional
 from urllib.parse import urlsplit
 
 import structlog
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
 ROOT = Path(__file__).resolve().parents[1]
+# Characters that the secret has at least in production.
+MIN_SECRET = 32
 
 
 class SettingsError(RuntimeError):
@@ -37,6 +40,8 @@ class Settings(BaseSettings):
     allowed_origins: str = Field("", env="CALLA_ALLOWED_ORIGINS")
     proxies: int = Field(0, env="CALLA_PROXIES", ge=0, le=5)
     session_hours: int = Field(24, env="CALLA_SESSION_HOURS", ge=1, le=24 * 90)
+    retention_days: int = Field(30, env="CALLA_RETENTION_DAYS", ge=1, le=3650)
+    public_address: Optional[str] = Field(None, env="CALLA_PUBLIC_ADDRESS")
     messages_per_minute: int = Field(20, env="CALLA_MESSAGES_PER_MINUTE", ge=1)
     address_messages_per_minute: int = Field(120, env="CALLA_ADDRESS_MESSAGES_PER_MINUTE", ge=1)
     sessions_per_hour: int = Field(120, env="CALLA_SESSIONS_PER_HOUR", ge=1)
@@ -79,6 +84,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is not an origin such as https://www.example.org")
         return value
 
+    @validator("public_address")
+    def _whole_address(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
+                raise ValueError("is not an address such as https://calla.example.org")
+        return value.rstrip("/") if value else value
+
     @property
     def contacts(self) -> dict[str, str]:
         """The operator's contacts that are set, by the placeholder they fill."""
@@ -91,6 +104,11 @@ class Settings(BaseSettings):
             "breast_clinic_contact",
         )
         return {name: value for name in names if (value := getattr(self, name))}
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """What texts may name: the contacts, and how long anything is kept."""
+        return {**self.contacts, "retention_days": str(self.retention_days)}
 
     @property
     def origins(self) -> list[str]:
@@ -129,6 +147,46 @@ def slack_problems(settings: Settings) -> list[str]:
     return problems
 
 
+def unknown_problems(names: Iterable[str]) -> list[str]:
+    """Return a sentence for each variable that looks like a setting of Calla's and is none."""
+    known = {name for field in Settings.__fields__.values() for name in field.field_info.extra["env_names"]}
+    problems = []
+    for name in sorted(names):
+        if name.startswith("CALLA_") and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" Do you mean {near[0]}?" if near else " All names are in .env.example."
+            problems.append(f"{name} is no setting of Calla's.{hint}")
+    return problems
+
+
+def secret_problem(secret: str) -> Optional[str]:
+    """Return a sentence if a secret is too easy to guess."""
+    if len(secret) < MIN_SECRET or len(set(secret)) < MIN_SECRET // 3:
+        return (
+            f"CALLA_SECRET is too easy to guess: take at least {MIN_SECRET} random characters "
+            "(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')."
+        )
+    return None
+
+
+def settings_problems(settings: Settings, names: Iterable[str]) -> list[str]:
+    """Return what is wrong with settings that are well-formed each, a sentence each.
+
+    Args:
+        settings: the settings.
+        names: names of the environment's variables.
+    """
+    problems = [*unknown_problems(names), *slack_problems(settings)]
+    if settings.action_url is None and settings.port == settings.action_port:
+        problems.append(f"CALLA_PORT and CALLA_ACTION_PORT are both {settings.port}: they must differ.")
+    if settings.environment == "production":
+        if settings.secret is None:
+            problems.append("CALLA_SECRET is missing: in production it signs the visitors' sessions.")
+        elif problem := secret_problem(settings.secret.get_secret_value()):
+            problems.append(problem)
+    return problems
+
+
 def read_settings() -> Settings:
     """Read the settings from the environment.
 
@@ -144,10 +202,8 @@ def read_settings() -> Settings:
             names = ", ".join(sorted(field.field_info.extra["env_names"]))
             lines.append(f"{names}: {wrong['msg']}")
         raise SettingsError("Wrong settings. " + "; ".join(lines)) from error
-    for problem in slack_problems(settings):
-        raise SettingsError(problem)
-    if settings.environment == "production" and settings.secret is None:
-        raise SettingsError("CALLA_SECRET is missing: in production it signs the visitors' sessions.")
+    if problems := settings_problems(settings, os.environ):
+        raise SettingsError(" ".join(problems))
     return settings
 
 
@@ -175,14 +231,6 @@ def silence_dependencies() -> None:
     importlib.import_module("sanic.app")
     for category in (DeprecationWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category)
-    # Unconfigured, Rasa's structured log prints every message in full (level debug) and,
-    # in tracebacks, the values of variables; that also takes seconds in which nobody is
-    # answered.
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-        ],
-    )
+    # Unconfigured, Rasa's structured log prints every message in full (level debug); that also
+    # takes seconds in which nobody is answered. The server goes further (``calla.logs``).
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

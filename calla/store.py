@@ -1,33 +1,66 @@
-"""Where conversations are kept: Rasa's SQL tracker store, with erasure and time limits."""
+"""Where conversations are kept, with bounded reads, saves that are not lost, and erasure."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, Coroutine, Optional, TypeVar
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, Optional
 
+import orjson
 import sqlalchemy as sa
 from rasa.core.brokers.broker import EventBroker
-from rasa.core.tracker_store import SQLTrackerStore
+from rasa.core.tracker_store import SQLTrackerStore, TrackerStore
 from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import Event, SessionStarted, UserUttered, deserialise_events
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from calla.database import Database
+from calla.database import DEADLINE, Database
+from calla.status import STATUS
 
-T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+# Rasa's own table, so that its tools can read what Calla stores.
+EVENTS: sa.Table = SQLTrackerStore.SQLEvent.__table__
+# Events read for a message: about fifteen turns. A long conversation costs what a short one does.
+RECENT = 120
+# Events read to show a conversation again.
+SHOWN = 300
+# What is kept of the understanding of a message. Ranking, tokens and a second copy of the text are not.
+KEPT = ("intent", "entities", "plan", "findings")
+# Bytes of events that wait for the database, and conversations written at once.
+MAX_WAITING = 64 * 1024 * 1024
+BATCH = 200
+# Seconds between attempts while the database refuses.
+BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0)
+_STORED = "_stored_events"
+# What will fail again however often it is tried: the fault is in the row.
+_HOPELESS = (sa.exc.DataError, TypeError, ValueError)
 
 
-class ConversationStore(SQLTrackerStore):
-    """Rasa's SQL tracker store on a database of ours, able to forget a conversation.
+@dataclass(eq=False)
+class _Save:
+    """New events of a conversation that are not in the database yet."""
 
-    Rasa calls the database in the event loop; one that hangs would hold up everybody,
-    and the last line of the guarantee with them. Here every call runs in a thread and is
-    given up in time (``calla.database``). Rasa then goes on without the stored
-    conversation.
+    sender: str
+    rows: list[dict[str, Any]]
+    size: int
+    done: asyncio.Future[None]
+
+
+class ConversationStore(TrackerStore):
+    """Keeps conversations in an SQL database.
+
+    Every call runs in a thread and is given up in time (``calla.database``). New events wait in
+    memory until they are written, in order, and are read from there meanwhile; so an outage of
+    the database loses nothing that is not older than it.
 
     Args:
         domain: domain of the loaded model.
         url: SQLAlchemy address, for example ``sqlite:///var/calla.db``.
         event_broker: where Rasa would publish events.
+        erased: says of a conversation whether it is still to be erased; nothing of it is read or stored.
     """
 
     def __init__(
@@ -35,55 +68,213 @@ class ConversationStore(SQLTrackerStore):
         domain: Optional[Domain] = None,
         url: str = "sqlite://",
         event_broker: Optional[EventBroker] = None,
+        erased: Callable[[str], bool] = lambda _: False,
         **kwargs: Any,
     ) -> None:
-        # Rasa's constructor would open its own engine with its own pool (and retry a
-        # missing database for ever), so only its base class is initialised.
-        super(SQLTrackerStore, self).__init__(domain, event_broker, **kwargs)
+        super().__init__(domain, event_broker, **kwargs)
         self.database = Database(url)
-        self.engine = self.database.engine
-        self.Base.metadata.create_all(self.engine)
-        self.sessionmaker = sa.orm.session.sessionmaker(bind=self.engine)
+        self.database.add_tables(SQLTrackerStore.Base.metadata)
+        self._writer = self.database.in_order()
+        self.erased = erased
+        self._waiting: deque[_Save] = deque()
+        self._bytes = 0
+        self._writing: Optional[asyncio.Task[None]] = None
+        STATUS.facts["unsaved_messages"] = lambda: self.unsaved
 
-    async def save(self, tracker: DialogueStateTracker) -> None:
-        """Store the new events of a conversation (see parent class).
+    @property
+    def unsaved(self) -> int:
+        """How many turns wait to be written."""
+        return len(self._waiting)
 
-        Raises:
-            DatabaseHangsError: if the database does not answer in time.
-        """
-        await self.database.call(_finish, super().save, tracker)
+    # ----------------------------------------------------------------------------- reading
 
     async def retrieve(self, sender_id: str) -> Optional[DialogueStateTracker]:
-        """Load the latest session of a conversation (see parent class).
+        """Return the recent part of a conversation's latest session, ``None`` if there is none.
 
-        Raises:
-            DatabaseHangsError: if the database does not answer in time.
+        A database that fails is no reason not to answer: then what waits to be written is all.
         """
-        return await self.database.call(_finish, super().retrieve, sender_id)
+        rows = _latest_session(await self._rows(sender_id, RECENT))
+        return self._tracker(sender_id, rows)
 
     async def retrieve_full_tracker(self, conversation_id: str) -> Optional[DialogueStateTracker]:
-        """Load a conversation with all its sessions (see parent class).
+        """Return a conversation with all its sessions (see parent class)."""
+        return self._tracker(conversation_id, await self._rows(conversation_id, None))
+
+    async def last_events(self, sender_id: str, number: Optional[int] = SHOWN) -> list[Event]:
+        """Return the last events of a conversation (``None``: all), across its sessions, oldest first."""
+        return list(deserialise_events(await self._rows(sender_id, number)))
+
+    async def keys(self) -> Iterable[str]:
+        """Return the ids of all conversations (see parent class)."""
+        return await self.database.call(self._keys)
+
+    def _keys(self) -> list[str]:
+        with self.database.engine.connect() as connection:
+            return [row[0] for row in connection.execute(sa.select(EVENTS.c.sender_id).distinct())]
+
+    def _tracker(self, sender_id: str, rows: list[dict[str, Any]]) -> Optional[DialogueStateTracker]:
+        if not rows:
+            return None
+        tracker = DialogueStateTracker.from_dict(sender_id, rows, self.domain.slots)
+        setattr(tracker, _STORED, len(tracker.events))
+        return tracker
+
+    async def _rows(self, sender_id: str, number: Optional[int]) -> list[dict[str, Any]]:
+        """Return events as dictionaries, oldest first, those that wait to be written among them."""
+        if self.erased(sender_id):
+            return []
+        mine = [save.done for save in self._waiting if save.sender == sender_id]
+        if mine:
+            # Mostly a matter of milliseconds; in an outage, both halves are put together below.
+            await asyncio.wait(mine, timeout=DEADLINE / 4)
+        waiting = [save for save in self._waiting if save.sender == sender_id]
+        try:
+            stored = await self.database.call(self._read, sender_id, number)
+        except Exception as error:
+            logger.error("Reading a conversation failed: %s", type(error).__name__)
+            stored = []
+        if waiting and waiting[0].done.done():
+            # Written while the database was read: the answer may hold them, or not.
+            return await self._rows(sender_id, number)
+        rows = [orjson.loads(data) for data in stored]
+        rows.extend(orjson.loads(row["data"]) for save in waiting for row in save.rows)
+        return rows[-number:] if number else rows
+
+    def _read(self, sender_id: str, number: Optional[int]) -> list[str]:
+        query = sa.select(EVENTS.c.data).where(EVENTS.c.sender_id == sender_id).order_by(EVENTS.c.id.desc())
+        with self.database.engine.connect() as connection:
+            found = connection.execute(query.limit(number) if number else query).fetchall()
+        return [row[0] for row in reversed(found)]
+
+    # ----------------------------------------------------------------------------- writing
+
+    async def save(self, tracker: DialogueStateTracker) -> None:
+        """Store the new events of a conversation.
+
+        Returns when they are written, or after a second: then they are kept and written when
+        the database takes them.
+        """
+        events = list(tracker.events)[getattr(tracker, _STORED, 0) :]
+        setattr(tracker, _STORED, len(tracker.events))
+        if not events or self.erased(tracker.sender_id):
+            return
+        rows = [_row(tracker.sender_id, event) for event in events]
+        save = _Save(tracker.sender_id, rows, sum(len(row["data"]) for row in rows), _future())
+        self._waiting.append(save)
+        self._bytes += save.size
+        while self._bytes > MAX_WAITING and len(self._waiting) > BATCH:
+            self._drop(self._waiting[0], "memory for unsaved events is full")
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write_all())
+        await asyncio.wait({save.done}, timeout=DEADLINE)
+
+    async def flush(self) -> None:
+        """Wait until everything is written; for the end of the process."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write_all(self) -> None:
+        """Write what waits, in order, until nothing does."""
+        attempt, size = 0, BATCH
+        while self._waiting:
+            batch = [self._waiting[n] for n in range(min(size, len(self._waiting)))]
+            try:
+                await self._writer.run(self._write, [row for save in batch for row in save.rows])
+            except _HOPELESS as error:
+                if len(batch) == 1:
+                    self._drop(batch[0], f"events could not be stored: {type(error).__name__}")
+                size = 1
+                continue
+            except Exception as error:
+                logger.error("Storing events failed: %s", type(error).__name__)
+                STATUS.failed("save_failures", f"storing events: {type(error).__name__}")
+                await asyncio.sleep(BACK_OFF[min(attempt, len(BACK_OFF) - 1)])
+                attempt += 1
+                continue
+            attempt, size = 0, BATCH
+            for save in batch:
+                self._forget(save)
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        with self.database.engine.begin() as connection:
+            connection.execute(EVENTS.insert(), rows)
+
+    def _drop(self, save: _Save, why: str) -> None:
+        STATUS.failed("lost_saves", why)
+        self._forget(save)
+
+    def _forget(self, save: _Save) -> None:
+        # An erasure may have been quicker.
+        if save in self._waiting:
+            self._waiting.remove(save)
+            self._bytes -= save.size
+        if not save.done.done():
+            save.done.set_result(None)
+
+    # ----------------------------------------------------------------------------- erasing
+
+    async def erase(self, sender_id: str) -> None:
+        """Delete a conversation, from memory, database and its files.
 
         Raises:
-            DatabaseHangsError: if the database does not answer in time.
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            NotScrubbedError: if it is deleted, but may still be in a file.
         """
-        return await self.database.call(_finish, super().retrieve_full_tracker, conversation_id)
+        self._drop_waiting(sender_id)
+        # Behind whatever is being written just now: nothing of it comes after.
+        await self._writer.run(self._erase, sender_id)
 
-    async def erase(self, sender_id: str) -> int:
-        """Delete all events of a conversation; returns how many there were.
+    def _drop_waiting(self, sender_id: str) -> None:
+        for save in [save for save in self._waiting if save.sender == sender_id]:
+            self._forget(save)
 
-        Raises:
-            DatabaseHangsError: if the database does not answer in time.
-        """
-        return await self.database.call(self._erase, sender_id)
+    def _erase(self, sender_id: str) -> None:
+        with self.database.engine.begin() as connection:
+            connection.execute(EVENTS.delete().where(EVENTS.c.sender_id == sender_id))
+        self.database.scrub()
 
-    def _erase(self, sender_id: str) -> int:
-        with self.session_scope() as session:
-            number = session.query(self.SQLEvent).filter(self.SQLEvent.sender_id == sender_id).delete()
-            session.commit()
-            return int(number)
+    async def purge(self, before: float) -> int:
+        """Delete events older than ``before`` (seconds since the epoch), a few at a time; return how many."""
+        number = 0
+        while removed := await self._writer.run(self._purge, before):
+            number += removed
+        if number:
+            await self._writer.run(self.database.scrub)
+        return number
+
+    def _purge(self, before: float) -> int:
+        some = sa.select(EVENTS.c.id).where(EVENTS.c.timestamp < before).limit(1_000)
+        with self.database.engine.begin() as connection:
+            return int(connection.execute(EVENTS.delete().where(EVENTS.c.id.in_(some))).rowcount)
 
 
-def _finish(method: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
-    """Run one of Rasa's store methods to its end in this thread: coroutines in name only."""
-    return asyncio.run(method(*arguments))
+def _future() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()
+
+
+def _row(sender_id: str, event: Event) -> dict[str, Any]:
+    """Return an event as a row of the table."""
+    data = event.as_dict()
+    if isinstance(event, UserUttered):
+        data["parse_data"] = {key: value for key, value in (data.get("parse_data") or {}).items() if key in KEPT}
+    intent = (data.get("parse_data") or {}).get("intent") or {}
+    return {
+        "sender_id": sender_id,
+        "type_name": event.type_name,
+        "timestamp": event.timestamp,
+        "intent_name": intent.get("name"),
+        "action_name": data.get("name"),
+        "data": orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode(),
+    }
+
+
+def _latest_session(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events from the latest start of a session on; else from the first message that is there whole."""
+    for at in range(len(rows) - 1, -1, -1):
+        if rows[at].get("event") == SessionStarted.type_name:
+            # With the action that started it.
+            return rows[max(0, at - 1) :]
+    for at, row in enumerate(rows):
+        if row.get("event") == UserUttered.type_name:
+            return rows[at:]
+    return rows

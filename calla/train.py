@@ -1,4 +1,4 @@
-"""Train the model, if the present state of the project has none yet."""
+"""Train the model, if the present state of the project has none yet; go back to the one before."""
 
 from __future__ import annotations
 
@@ -6,40 +6,133 @@ from calla.settings import silence_dependencies
 
 silence_dependencies()
 
+import contextlib
+import os
 import sys
+import tempfile
+import threading
 import time
 import warnings
+from pathlib import Path
+from typing import Iterator
 
-import rasa.model_training
+from tqdm import tqdm
 
-from calla.model import MODELS, model_file
+from calla.model import CHOSEN, MODELS, ModelMissingError, chosen_model, is_whole, model_file, older_models, roll_back
 from calla.settings import ROOT
+
+LOG = MODELS / "training.log"
+SECONDS = MODELS / "training.seconds"
+# Seconds that training takes on two cores, before it has been done here once.
+GUESS = 180.0
 
 
 def main() -> int:
     """Train and store ``models/calla-<fingerprint>.tar.gz``; returns the exit status."""
-    target = model_file()
-    if target.is_file() and "--force" not in sys.argv:
-        print(f"The model is up to date: {target.relative_to(ROOT)}")
+    if "--rollback" in sys.argv:
+        return _go_back()
+    target, forced = model_file(), "--force" in sys.argv
+    if (chosen := chosen_model()) and not forced:
+        print(f"The model before is in use: {chosen.relative_to(ROOT)} (`make rollback` ends that).")
         return 0
-    warnings.filterwarnings("ignore")
+    if target.is_file() and not forced:
+        if is_whole(target):
+            print(f"The model is up to date: {target.relative_to(ROOT)}")
+            return 0
+        print(f"The model {target.relative_to(ROOT)} is damaged; a new one is trained.", file=sys.stderr)
+    MODELS.mkdir(exist_ok=True)
     started = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=MODELS, prefix=".training") as folder:
+        with _progress(), _into(LOG):
+            trained = _train(Path(folder), target)
+        if not trained:
+            print(f"Training failed. The end of {LOG.relative_to(ROOT)}:\n", file=sys.stderr)
+            print(LOG.read_text(errors="replace")[-3000:], file=sys.stderr)
+            return 1
+        # At once, so that half a model never has a model's name.
+        os.replace(Path(folder) / target.name, target)
+    (MODELS / CHOSEN).unlink(missing_ok=True)
+    for old in older_models()[1:]:
+        old.unlink()
+    seconds = time.monotonic() - started
+    SECONDS.write_text(f"{seconds:.0f}")
+    print(f"Trained {target.relative_to(ROOT)} in {seconds:.0f} seconds.")
+    return 0
+
+
+def _train(folder: Path, target: Path) -> bool:
+    import rasa.model_training
+
+    warnings.filterwarnings("ignore")
     result = rasa.model_training.train(
         domain=str(ROOT / "domain.yml"),
         config=str(ROOT / "config.yml"),
         training_files=[str(ROOT / "data")],
-        output=str(MODELS),
+        output=str(folder),
         fixed_model_name=target.name.removesuffix(".tar.gz"),
         force_training=True,
     )
-    if result.code != 0 or not target.is_file():
-        print("Training failed; the lines above say why.", file=sys.stderr)
-        return 1
-    for old in MODELS.glob("calla-*.tar.gz"):
-        if old != target:
-            old.unlink()
-    print(f"Trained {target.relative_to(ROOT)} in {time.monotonic() - started:.0f} seconds.")
+    return result.code == 0 and (folder / target.name).is_file()
+
+
+def _go_back() -> int:
+    try:
+        used = roll_back()
+    except ModelMissingError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    if used is None:
+        print("The model of the present state is used again. Restart Calla.")
+    else:
+        print(f"From its next start on Calla uses {used.relative_to(ROOT)}, with the texts of its time.")
     return 0
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[None]:
+    """Show that training goes on: a bar in a terminal, two lines in a file."""
+    expected = float(SECONDS.read_text()) if SECONDS.is_file() else GUESS
+    terminal = sys.stderr.isatty()
+    # A descriptor of its own: what training itself prints goes elsewhere meanwhile.
+    shown = os.fdopen(os.dup(2), "w")
+    print(f"Training (about {expected / 60:.0f} minutes) ...", file=shown, flush=True)
+    ended = threading.Event()
+
+    def show() -> None:
+        form = "  {percentage:3.0f} % |{bar:40}| {elapsed}"
+        with tqdm(total=round(expected), bar_format=form, file=shown, disable=not terminal, leave=False) as bar:
+            while not ended.wait(1.0):
+                # It is an estimate: the last percent lasts as long as it takes.
+                bar.update(1 if bar.n < bar.total - 1 else 0)
+                bar.refresh()
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        shown.close()
+
+
+@contextlib.contextmanager
+def _into(log: Path) -> Iterator[None]:
+    """Send everything that this process prints, libraries in C too, into a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, number in zip(kept, (1, 2), strict=True):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # What the tests need from the system: Chromium for the widget, Redis for Slack's
-# de-duplication. Installs what is missing where it may; else says what to install.
+# de-duplication, nginx for the file in deploy/. Installs what is missing where it may; else says what to install.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v redis-server >/dev/null || missing+=(redis-server)
+{ command -v nginx || [ -x /usr/sbin/nginx ]; } >/dev/null || missing+=(nginx-light)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "Installing ${missing[*]} ..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import ROOT, ServerProcess, free_port, wait_until_healthy
+from tests.running import ROOT, SECRET, ServerProcess, free_port, wait_until_healthy
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +25,9 @@ def action_server() -> Iterator[str]:
     """The real action server; gives its address."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "rasa_sdk", "--actions", "actions", "--port", str(port)],
+        [sys.executable, "-m", "calla.action_server"],
         cwd=ROOT,
+        env={**os.environ, "CALLA_ACTION_PORT": str(port), "CALLA_SECRET": SECRET},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

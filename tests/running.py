@@ -19,6 +19,7 @@ from typing_extensions import Self
 
 ROOT = Path(__file__).resolve().parents[1]
 API_TOKEN = "test-api-token"
+SECRET = "a secret for tests, long enough to sign with"
 # Seconds from start to the first answer on a busy machine.
 START_LIMIT = 240
 # Settings of whoever runs the tests must not reach the servers under test.
@@ -52,6 +53,7 @@ class ServerProcess:
             "CALLA_PORT": str(self.port),
             "CALLA_DATA_FOLDER": str(folder),
             "CALLA_API_TOKEN": API_TOKEN,
+            "CALLA_SECRET": SECRET,
             # Nobody listens there: referrals come from inside the process.
             "CALLA_ACTION_PORT": str(free_port()),
             **environment,

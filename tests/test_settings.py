@@ -12,6 +12,7 @@ from calla.settings import ROOT, Settings, SettingsError, read_settings, setting
 
 EXAMPLE = ROOT / ".env.example"
 NAMES = {name for field in Settings.__fields__.values() for name in field.field_info.extra["env_names"]}
+STRONG = "Zk3n-sQ7_vB1xT9cLw2hR8yJ4mF6dPqA"
 CONTACTS = {
     "emergency_number": "CALLA_EMERGENCY_NUMBER",
     "urgent_care_line": "CALLA_URGENT_CARE_LINE",
@@ -84,6 +85,9 @@ def test_empty_counts_as_unset(monkeypatch: pytest.MonkeyPatch, empty: str) -> N
         ("CALLA_ADDRESS_MESSAGES_PER_MINUTE", "many"),
         ("CALLA_SESSIONS_PER_HOUR", "1.5"),
         ("CALLA_MAX_IN_FLIGHT", "0"),
+        ("CALLA_RETENTION_DAYS", "0"),
+        ("CALLA_PUBLIC_ADDRESS", "calla.example.org"),
+        ("CALLA_PUBLIC_ADDRESS", "https://calla.example.org/chat"),
         ("CALLA_ALLOWED_ORIGINS", "www.example.org"),
         ("CALLA_ALLOWED_ORIGINS", "https://www.example.org/page"),
     ],
@@ -113,8 +117,36 @@ def test_production_without_a_secret_refuses(monkeypatch: pytest.MonkeyPatch, se
 
 def test_production_with_a_secret_is_accepted_and_keeps_it_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLA_ENVIRONMENT", "production")
-    monkeypatch.setenv("CALLA_SECRET", "chrysanthemum")
-    assert "chrysanthemum" not in repr(read_settings())
+    monkeypatch.setenv("CALLA_SECRET", STRONG)
+    assert STRONG not in repr(read_settings())
+
+
+@pytest.mark.parametrize("weak", ["chrysanthemum", "change-me", "a" * 40, "abcabcabc" * 5])
+def test_a_weak_secret_is_refused_in_production_and_not_repeated(monkeypatch: pytest.MonkeyPatch, weak: str) -> None:
+    monkeypatch.setenv("CALLA_SECRET", weak)
+    read_settings()
+    monkeypatch.setenv("CALLA_ENVIRONMENT", "production")
+    with pytest.raises(SettingsError, match="too easy") as problem:
+        read_settings()
+    assert weak not in str(problem.value)
+
+
+def test_an_unknown_name_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLA_RETENTION_DAY", "10")
+    with pytest.raises(SettingsError, match="Do you mean CALLA_RETENTION_DAYS"):
+        read_settings()
+    monkeypatch.delenv("CALLA_RETENTION_DAY")
+    monkeypatch.setenv("CALLA_XYZZY", "1")
+    with pytest.raises(SettingsError, match=r"CALLA_XYZZY.*\.env\.example"):
+        read_settings()
+
+
+def test_equal_ports_are_refused_unless_the_action_server_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLA_ACTION_PORT", "5005")
+    with pytest.raises(SettingsError, match="must differ"):
+        read_settings()
+    monkeypatch.setenv("CALLA_ACTION_URL", "http://actions:5055/webhook")
+    read_settings()
 
 
 def test_contacts_fill_the_referrals_and_default_phrases_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from calla.channels.web_static import FOLDER
+from calla.channels.web.files import FOLDER
 from calla.settings import ROOT
 
 WIDGET = ROOT / "widget"

@@ -14,11 +14,11 @@ import socketio
 from rasa.shared.core.events import BotUttered, UserUttered
 from web_server import SECRET, channel_alone
 
-from calla.channels.web import MAX_BYTES
-from calla.channels.web_limits import address_key
-from calla.channels.web_messages import history, is_safe_link, message_id
-from calla.channels.web_sessions import Sessions
-from calla.channels.web_turns import TURNS, Conversation
+from calla.channels.web.limits import address_key
+from calla.channels.web.messages import history, is_safe_link, message_id
+from calla.channels.web.sessions import Sessions
+from calla.channels.web.sockets import MAX_BYTES
+from calla.channels.web.turns import TURNS, Conversation
 from calla.text import MAX_SCREENED
 
 pytestmark = pytest.mark.asyncio
@@ -52,18 +52,15 @@ class Window:
     def __init__(self) -> None:
         self.client = socketio.AsyncClient(reconnection=False)
         self.events: dict[str, list[Any]] = {name: [] for name in ("bot", "user", "done", "erased")}
-        self.done = asyncio.Event()
-        self.erased = asyncio.Event()
+        self.told = {name: asyncio.Event() for name in self.events}
+        self.done, self.erased = self.told["done"], self.told["erased"]
         for name in self.events:
             self.client.on(name, self._keeper(name))
 
     def _keeper(self, name: str) -> Any:
         async def keep(data: Any) -> None:
             self.events[name].append(data)
-            if name == "done":
-                self.done.set()
-            if name == "erased":
-                self.erased.set()
+            self.told[name].set()
 
         return keep
 
@@ -131,7 +128,7 @@ async def test_a_repeated_message_is_replayed_from_the_store_after_a_restart() -
         token = await token_of(server)
         _, before = await post(server, "message", {"id": FIRST, "text": "mk7?"}, token)
         # What a restart loses is the memory of the process.
-        server.channel._conversations = type(server.channel._conversations)()
+        server.channel.desk.conversations = type(server.channel.desk.conversations)()
         _, after = await post(server, "message", {"id": FIRST, "text": "mk7?"}, token)
         assert before == after
         assert len(server.agent.heard) == 1
@@ -225,7 +222,7 @@ async def test_a_failing_store_does_not_stop_the_answer() -> None:
         async def broken(_: str) -> None:
             raise OSError("disk")
 
-        server.agent.tracker_store = SimpleNamespace(retrieve_full_tracker=broken)
+        server.agent.tracker_store = SimpleNamespace(last_events=broken)
         status, reply = await post(server, "message", {"id": FIRST, "text": "mk7?"}, await token_of(server))
         assert (status, len(reply["messages"])) == (200, 1)
 
@@ -289,6 +286,61 @@ async def test_the_server_takes_only_so_many_messages_at_once() -> None:
         assert (await post(server, "message", {"id": FIRST, "text": "a"}, second))[0] == 200
 
 
+FINDING = "my report says BI-RADS 5, what is mk-7"
+REFERRAL = "utter_referral/suspicious_finding"
+
+
+async def test_a_refused_message_has_been_screened_and_its_referral_goes_out() -> None:
+    """Limited, overloaded, or still answering: the answer waits, the referral does not."""
+    async with channel_alone(messages_per_minute=2, max_in_flight=1) as server:
+        token, other = await token_of(server), await token_of(server)
+        window = await Window().open(server, other)
+        server.agent.gate.clear()
+        running = asyncio.ensure_future(post(server, "message", {"id": FIRST, "text": "a"}, token))
+        await within(server.agent.started.wait())
+        status, reply = await post(server, "message", {"id": SECOND, "text": FINDING}, token)
+        assert (status, reply["error"], [m["name"] for m in reply["messages"]]) == (409, "busy", [REFERRAL])
+        refused = await window.say(FIRST, FINDING)
+        assert (refused["error"], [m["name"] for m in refused["messages"]]) == ("overloaded", [REFERRAL])
+        await within(window.told["bot"].wait())
+        assert [m["name"] for m in window.events["bot"]] == [REFERRAL]
+        server.agent.gate.set()
+        await running
+        status, reply = await post(server, "message", {"id": "message-3", "text": FINDING}, token)
+        assert (status, [m["name"] for m in reply["messages"]]) == (429, [REFERRAL])
+        # It comes again and is answered; what it was told ahead belongs to the answer and is not repeated.
+        server.agent.answers = ["utter_referral_short/suspicious_finding", "utter_faq/what_is_mk7"]
+        _, reply = await post(server, "message", {"id": FIRST, "text": FINDING}, other)
+        assert [m["name"] for m in reply["messages"]] == [REFERRAL, "utter_faq/what_is_mk7"]
+        await window.client.disconnect()
+
+
+async def test_a_message_that_would_wait_too_long_is_asked_to_come_again() -> None:
+    async with channel_alone() as server:
+        server.agent.wait = 9.0
+        status, reply = await post(server, "message", {"id": FIRST, "text": "mk7?"}, await token_of(server))
+        assert (status, reply["error"], "messages" in reply) == (503, "overloaded", False)
+        assert reply["retry_after"] >= 9.0
+
+
+async def test_all_conversations_of_an_address_have_one_share_of_understanding() -> None:
+    async with channel_alone() as server:
+        for number in range(3):
+            await post(server, "message", {"id": f"message-{number}", "text": "a"}, await token_of(server))
+        window = await Window().open(server, await token_of(server))
+        await window.say(FIRST, "a")
+        await within(window.done.wait())
+        assert server.agent.shares == ["127.0.0.1"] * 4
+        await window.client.disconnect()
+
+
+async def test_half_a_character_is_no_fault() -> None:
+    async with channel_alone() as server:
+        status, _ = await post(server, "message", {"id": FIRST, "text": "a\ud83d"}, await token_of(server))
+        assert status == 200
+        assert server.agent.heard[0].text == "a\ufffd"
+
+
 async def test_an_ipv6_network_counts_as_one_visitor() -> None:
     assert address_key("2001:db8::1") == address_key("2001:db8::ffff") != address_key("2001:db8:0:1::1")
     assert address_key("::ffff:192.0.2.1") == address_key("192.0.2.1")
@@ -313,7 +365,7 @@ async def test_only_our_own_tokens_are_sessions() -> None:
         jwt.encode(claims, "", algorithm="none"),
         jwt.encode(claims, "x" * 32, algorithm="HS256"),
         jwt.encode({**claims, "aud": "other"}, sessions._key, algorithm="HS256"),
-        jwt.encode({**claims, "exp": int(time.time()) - 1}, sessions._key, algorithm="HS256"),
+        jwt.encode({**claims, "exp": int(time.time()) - 1000}, sessions._key, algorithm="HS256"),
         jwt.encode({**claims, "sub": "slack_someone"}, sessions._key, algorithm="HS256"),
         jwt.encode({k: v for k, v in claims.items() if k != "exp"}, sessions._key, algorithm="HS256"),
         mine.token[:-2],
@@ -324,6 +376,87 @@ async def test_only_our_own_tokens_are_sessions() -> None:
     ]
     assert [sessions.verify(token) for token in forged] == [None] * len(forged)
     assert Sessions("another secret", 1).verify(mine.token) is None
+
+
+async def test_a_clock_that_is_a_minute_off_throws_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions, now = Sessions(SECRET, 1), time.time()
+    mine = sessions.mint()
+    for off in (-60, 60, 3600 + 60):
+        monkeypatch.setattr(time, "time", lambda off=off: now + off)
+        assert sessions.verify(mine.token) == mine, off
+
+
+async def test_a_session_ends_however_often_it_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions, now = Sessions(SECRET, 24, 3), time.time()
+    session = sessions.mint()
+    for day in (0.9, 1.8, 2.7):
+        monkeypatch.setattr(time, "time", lambda day=day: now + day * 24 * 3600)
+        session = sessions.mint(session)
+        assert sessions.verify(session.token) == session
+    monkeypatch.setattr(time, "time", lambda: now + 3.1 * 24 * 3600)
+    assert sessions.verify(session.token) is None
+    assert sessions.verify(sessions.mint(session).token) is None
+
+
+async def test_a_name_that_was_pointed_at_this_machine_is_not_our_page() -> None:
+    """DNS rebinding: origin and host agree, and are neither an address nor our name."""
+    async with channel_alone(
+        public_address="https://calla.example.org", allowed_origins="https://site.example"
+    ) as server:
+        for origin, host, expected in (
+            (f"http://evil.example:{server.port}", f"evil.example:{server.port}", 403),
+            (f"http://127.0.0.1:{server.port}", f"127.0.0.1:{server.port}", 200),
+            (f"http://localhost:{server.port}", f"localhost:{server.port}", 200),
+            (f"http://127.0.0.1:{server.port}", f"localhost:{server.port}", 403),
+            ("https://calla.example.org", "calla.example.org", 200),
+            ("https://site.example", "calla.example.org", 200),
+            ("http://[", "calla.example.org", 403),
+            ("null", "null", 403),
+        ):
+            status, _ = await post(server, "session", headers={"Origin": origin, "Host": host})
+            assert status == expected, (origin, host)
+
+
+async def test_a_socket_that_never_says_whose_it_is_counts_and_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calla.channels.web.sockets.SILENT_SECONDS", 0.2)
+    monkeypatch.setattr("calla.channels.web.sockets.MAX_SOCKETS_PER_ADDRESS", 3)
+    async with channel_alone() as server, aiohttp.ClientSession() as client:
+        address = f"{server.url}/chat/socket.io/?EIO=4&transport=websocket"
+        silent = [await client.ws_connect(address) for _ in range(3)]
+        assert [(await socket.receive()).data[:1] for socket in silent] == ["0"] * 3
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await client.ws_connect(address)
+        for socket in silent:
+            while (await within(socket.receive())).type is aiohttp.WSMsgType.TEXT:
+                pass
+            assert socket.closed
+        window = await Window().open(server, await token_of(server))
+        await asyncio.sleep(0.4)
+        assert window.client.connected
+        await window.client.disconnect()
+
+
+async def test_an_export_holds_the_whole_conversation_and_nobody_elses() -> None:
+    async with channel_alone() as server:
+        token, other = await token_of(server), await token_of(server)
+        for number in range(25):
+            await server.agent.handle_message_of(token, f"question {number}")
+        await post(server, "message", {"id": FIRST, "text": "the other"}, other)
+        status, reply = await post(server, "export", token=token)
+        assert status == 200
+        assert [turn["text"] for turn in reply["turns"]] == [f"question {number}" for number in range(25)]
+        assert set(reply["records"]) == {"referrals", "feedback"}
+        assert (await post(server, "export"))[0] == 401
+
+
+async def test_an_erasure_that_is_not_certain_is_not_called_done() -> None:
+    async with channel_alone() as server:
+        server.agent.forgotten = "utter_erasure_noted"
+        _, reply = await post(server, "erase", token=await token_of(server))
+        assert (reply["ok"], reply["message"]["name"]) == (True, "utter_erasure_noted")
+        server.agent.forgotten = "utter_error"
+        status, reply = await post(server, "erase", token=await token_of(server))
+        assert (status, reply["error"], "token" in reply) == (503, "not_erased", False)
 
 
 async def test_a_forged_token_begins_a_new_conversation_and_opens_nothing() -> None:
@@ -457,9 +590,12 @@ async def test_erasing_forgets_everywhere_and_begins_a_new_conversation() -> Non
         _, reply = await post(server, "erase", token=token)
         await within(other.erased.wait())
         assert server.agent.erased == [sender]
-        assert reply["message"]["name"] == "utter_chat/delete_my_data"
+        assert reply["message"]["name"] == "utter_erased"
         assert jwt.decode(reply["token"], options={"verify_signature": False})["sub"] != sender
-        assert (await post(server, "sync", token=token))[1]["history"] == []
+        # The token opens nothing any more, on either way.
+        assert (await post(server, "sync", token=token))[0] == 401
+        assert (await post(server, "message", {"id": SECOND, "text": "a"}, token))[0] == 401
+        assert (await other.say(SECOND, "a"))["error"] == "unauthorized"
         await other.client.disconnect()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, AsyncIterator, Optional
 
+import jwt
 import rasa.core.channels.channel
 from rasa.core.channels.channel import UserMessage
 from rasa.core.lock_store import InMemoryLockStore
@@ -16,11 +17,11 @@ from rasa.shared.core.events import BotUttered, UserUttered
 from sanic import Sanic
 from sanic.touchup.service import TouchUp
 
-from calla.channels.web import WebInput
+from calla.channels.web.channel import WebInput
+from calla.database import Database
+from calla.processor import SHARE_OF
 from calla.settings import Settings
-from tests.running import ServerProcess, free_port
-
-SECRET = "a secret for tests, long enough to sign with"
+from tests.running import SECRET, ServerProcess, free_port
 
 
 class RealServer(ServerProcess):
@@ -45,10 +46,15 @@ class ScriptedAgent:
         self.gate.set()
         self.started = asyncio.Event()
         self.heard: list[UserMessage] = []
+        self.shares: list[Optional[str]] = []
         self.events: dict[str, list[Any]] = {}
         self.erased: list[str] = []
         self.thumbs: list[dict[str, Any]] = []
         self.fails = False
+        self.wait = 0.0
+        self.forgotten = "utter_erased"
+        self.erasers: dict[str, Any] = {}
+        self.erasure = SimpleNamespace(register=self.erasers.__setitem__, pending=lambda _: False)
         self.lock_store = InMemoryLockStore()
         self.domain = SimpleNamespace(
             responses={
@@ -57,8 +63,9 @@ class ScriptedAgent:
             }
         )
         self.nlg = SimpleNamespace(render=self.render)
-        self.tracker_store = SimpleNamespace(retrieve_full_tracker=self._tracker)
-        self.records = SimpleNamespace(feedback=self._feedback)
+        self.tracker_store = SimpleNamespace(last_events=self._last_events)
+        self.records = SimpleNamespace(feedback=self._feedback, of=self._recorded)
+        self.tracker_store.database = Database("sqlite://")
 
     def is_ready(self) -> bool:
         """Say that a model is there."""
@@ -82,12 +89,17 @@ class ScriptedAgent:
             "buttons": [{"title": "What is MK-4?", "payload": "What is MK-4?"}],
         }
 
-    async def _tracker(self, sender: str) -> Any:
-        return SimpleNamespace(events=list(self.events.get(sender, [])))
+    async def _last_events(self, sender: str, number: Optional[int] = None) -> list[Any]:
+        return list(self.events.get(sender, []))
+
+    def expected_wait(self, conversation: str, size: int) -> float:
+        """Return what the test says."""
+        return self.wait
 
     async def handle_message(self, message: UserMessage) -> None:
         """Answer a message as the test says."""
         self.heard.append(message)
+        self.shares.append(SHARE_OF.get())
         self.started.set()
         await self.gate.wait()
         if self.fails:
@@ -100,13 +112,25 @@ class ScriptedAgent:
             stored = {"metadata": rendered["metadata"], "utter_action": name}
             events.append(BotUttered(rendered["text"], {"buttons": rendered["buttons"]}, stored))
 
+    async def _recorded(self, sender: str) -> dict[str, Any]:
+        return {"referrals": [], "feedback": []}
+
     async def _feedback(self, **row: Any) -> None:
         self.thumbs.append(row)
 
-    async def erase(self, sender: str) -> None:
-        """Forget a conversation."""
+    async def handle_message_of(self, token: str, text: str) -> None:
+        """Let the conversation of a token grow by one turn."""
+        sender = jwt.decode(token, options={"verify_signature": False})["sub"]
+        number = len(self.events.get(sender, []))
+        self.events.setdefault(sender, []).append(UserUttered(text, message_id=f"message-{number}"))
+
+    async def forget(self, sender: str) -> str:
+        """Forget a conversation; say what the test says."""
         self.erased.append(sender)
         self.events.pop(sender, None)
+        for eraser in self.erasers.values():
+            await eraser(sender)
+        return self.forgotten
 
 
 @asynccontextmanager
@@ -133,6 +157,7 @@ async def channel_alone(**settings: Any) -> AsyncIterator[SimpleNamespace]:
     # process would find them rewritten already.
     TouchUp._registry.clear()
     await server.start_serving()
+    await server.after_start()
     try:
         yield SimpleNamespace(url=f"http://127.0.0.1:{port}", agent=app.ctx.agent, channel=channel, port=port)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -16,9 +17,8 @@ import pytest
 import sqlalchemy as sa
 from rasa.core.channels.channel import UserMessage
 from rasa.core.lock_store import InMemoryLockStore, LockError
-from rasa.core.tracker_store import FailSafeTrackerStore
 
-from calla.database import DEADLINE, DatabaseHangsError, engine_for
+from calla.database import DEADLINE, Database, DatabaseHangsError, engine_for
 from calla.status import STATUS
 from calla.store import ConversationStore
 from tests.running import ServerProcess
@@ -84,7 +84,7 @@ def test_broken_lock_store(bot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert STATUS.lock_failures == before + 2
 
 
-@pytest.mark.parametrize("part", ["log_message", "run_action_extract_slots", "save_tracker"])
+@pytest.mark.parametrize("part", ["parse_message", "log_message", "run_action_extract_slots", "save_tracker"])
 def test_processing_that_breaks_anywhere(bot: Any, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     async def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("broken")
@@ -125,8 +125,8 @@ def hanging_store(bot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The bot on a database whose every statement hangs until the test is over."""
     store = ConversationStore(bot.agent.domain, f"sqlite:///{tmp_path / 'calla.db'}")
     release = threading.Event()
-    sa.event.listen(store.engine, "before_cursor_execute", lambda *_: release.wait(60))
-    monkeypatch.setattr(bot.agent.processor, "tracker_store", FailSafeTrackerStore(store))
+    sa.event.listen(store.database.engine, "before_cursor_execute", lambda *_: release.wait(60))
+    monkeypatch.setattr(bot.agent.processor, "tracker_store", store)
     yield store
     release.set()
 
@@ -162,16 +162,46 @@ def test_a_database_that_hangs_holds_nobody_up(bot: Any, hanging_store: Conversa
     assert STATUS.database_failures > before
 
 
-def test_after_a_missed_deadline_the_database_is_left_alone_for_a_while(hanging_store: ConversationStore) -> None:
-    async def run() -> float:
+def test_one_slow_call_costs_the_others_nothing(tmp_path: Path) -> None:
+    """Who waits for it gives up; everybody else is served, before and after."""
+    database = Database(f"sqlite:///{tmp_path / 'calla.db'}")
+    release = threading.Event()
+
+    async def run() -> list[float]:
+        slow = asyncio.ensure_future(database.call(release.wait, 60))
+        took = []
+        for _ in range(3):
+            started = time.monotonic()
+            assert await database.call(lambda: "served") == "served"
+            took.append(time.monotonic() - started)
+            await asyncio.wait({slow}, timeout=DEADLINE / 1.5)
         with pytest.raises(DatabaseHangsError):
-            await hanging_store.retrieve("someone")
+            await slow
+        return took
+
+    assert max(asyncio.run(run())) < DEADLINE / 2
+    release.set()
+
+
+def test_a_database_that_hangs_altogether_is_refused_at_once_and_used_again_when_it_comes_back(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'calla.db'}", threads=2)
+    release = threading.Event()
+
+    async def run() -> float:
+        slow = await asyncio.gather(*(database.call(release.wait, 60) for _ in range(2)), return_exceptions=True)
+        assert all(isinstance(one, DatabaseHangsError) for one in slow)
         started = time.monotonic()
         with pytest.raises(DatabaseHangsError):
-            await hanging_store.retrieve("someone")
-        return time.monotonic() - started
+            await database.call(lambda: None)
+        refused_after = time.monotonic() - started
+        release.set()
+        while True:
+            with contextlib.suppress(DatabaseHangsError):
+                assert await database.call(lambda: "back") == "back"
+                return refused_after
+            await asyncio.sleep(0)
 
-    assert asyncio.run(run()) < DEADLINE / 2
+    assert asyncio.run(asyncio.wait_for(run(), 10)) < DEADLINE / 4
 
 
 def test_errors_of_the_database_do_not_repeat_messages(tmp_path: Path) -> None:

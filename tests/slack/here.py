@@ -69,7 +69,7 @@ class AgreedAgent:
         self.votes: list[dict[str, Any]] = []
         self.says: dict[str, list[str]] = {}
         self.fails = False
-        self.conversations = None
+        self.tracker_store = None
         self.records = self
 
     async def handle_message(self, message: UserMessage) -> None:
@@ -84,9 +84,10 @@ class AgreedAgent:
             rendered = self.nlg.render(name) or {"text": name, "metadata": {"body": name}}
             await message.output_channel.send_response(message.sender_id, {**rendered, "utter_action": name})
 
-    async def erase(self, conversation: str) -> None:
+    async def erase(self, conversation: str) -> bool:
         """Forget a conversation."""
         self.erased.append(conversation)
+        return True
 
     async def feedback(self, **vote: Any) -> None:
         """Record a thumb."""

@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
 
 from calla.agent import GuardedAgent
+from calla.erasure import ErasureError
+from calla.store import EVENTS, ConversationStore
 
 logger = logging.getLogger(__name__)
 
 
 async def forget_conversation(agent: GuardedAgent, conversation: str) -> bool:
-    """Forget a conversation; say whether that is certain."""
+    """Forget a conversation; say whether that is certain now (else it is noted, or must be asked for again)."""
     try:
-        await agent.erase(conversation)
-    except Exception as error:
+        return await agent.erase(conversation)
+    except ErasureError as error:
         logger.error("Erasing a conversation failed: %s", type(error).__name__)
         return False
-    return True
 
 
 async def forget_message(agent: GuardedAgent, conversation: str, message: str) -> None:
     """Delete the event that holds what a person wrote in one message."""
-    store: Any = agent.conversations
-    if store is None:
+    store = agent.tracker_store
+    if not isinstance(store, ConversationStore):
         return
+    mine = (EVENTS.c.sender_id == conversation) & (EVENTS.c.type_name == "user")
 
     def delete() -> None:
-        with store.session_scope() as session:
-            events = session.query(store.SQLEvent).filter(
-                store.SQLEvent.sender_id == conversation, store.SQLEvent.type_name == "user"
-            )
-            for event in events.all():
-                if json.loads(event.data).get("message_id") == message:
-                    session.delete(event)
-            session.commit()
+        with store.database.engine.begin() as connection:
+            rows = connection.execute(EVENTS.select().where(mine)).fetchall()
+            for row in rows:
+                if json.loads(row.data).get("message_id") == message:
+                    connection.execute(EVENTS.delete().where(EVENTS.c.id == row.id))
 
     await store.database.call(delete)
+    await store.database.call(store.database.scrub)

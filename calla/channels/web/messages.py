@@ -94,11 +94,12 @@ def said_again(name: str, messages: Iterable[Payload]) -> bool:
     }
 
 
-def history(events: Iterable[Event]) -> list[Payload]:
+def history(events: Iterable[Event], number: Optional[int] = HISTORY_TURNS) -> list[Payload]:
     """Return the last turns of a conversation.
 
     Args:
         events: events of the tracker, oldest first.
+        number: how many; ``None`` for all.
 
     Returns:
         ``{"id", "text", "messages"}`` for each message of the visitor: its id, its text
@@ -121,7 +122,7 @@ def history(events: Iterable[Event]) -> list[Payload]:
             payload = bot_message(turn["id"], message, [m["id"] for m in turn["messages"]])
             if not said_again(payload["name"], turn["messages"]):
                 turn["messages"].append(payload)
-    return turns[-HISTORY_TURNS:]
+    return turns[-number:] if number else turns
 
 
 def welcome(agent: Any) -> Optional[Payload]:

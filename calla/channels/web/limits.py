@@ -60,9 +60,15 @@ class Limits:
     def __init__(self, messages_per_minute: int, address_messages_per_minute: int, sessions_per_hour: int) -> None:
         self._messages = Limit("messages", messages_per_minute, 60, max(1, messages_per_minute // 2))
         self._address = Limit("address", address_messages_per_minute, 60, max(1, address_messages_per_minute // 3))
+        # Far beyond what any crowd behind one address writes: such a message is not even screened.
+        self._flood = Limit("flood", address_messages_per_minute * 10, 60, address_messages_per_minute * 5)
         self._sessions = Limit("sessions", sessions_per_hour, 3600, max(1, sessions_per_hour // 3))
         # Everything else a client asks (history, feedback, erasure, connecting).
         self._calls = Limit("calls", address_messages_per_minute * 4, 60, address_messages_per_minute * 2)
+
+    async def flood(self, address: str) -> float:
+        """Count anything that looks like a message; return the seconds to wait, 0 if it may be looked at."""
+        return await self._flood.wait_for(address_key(address))
 
     async def message(self, sender: str, address: str) -> float:
         """Count a message; return the seconds to wait, 0 if it may pass."""

@@ -11,7 +11,7 @@ from typing import Iterable
 from sanic.request import Request
 from sanic.response import HTTPResponse, empty, raw
 
-FOLDER = Path(__file__).parent / "static"
+FOLDER = Path(__file__).parents[1] / "static"
 # Files by the path they are served at. A path that is not here does not exist, so no
 # request can reach outside the folder.
 FILES = {

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Iterable, Optional
 
-from calla.channels.web_messages import Payload
+from calla.channels.web.messages import Payload
 
 # Conversations and turns kept in memory; older ones are in the tracker store.
 CONVERSATIONS = 2_000
@@ -40,7 +40,7 @@ class Turn:
         return not self.finished.is_set()
 
     def payload(self) -> Payload:
-        """Return the turn as ``web_messages.history`` returns turns."""
+        """Return the turn as ``messages.history`` returns turns."""
         return {"id": self.id, "text": self.text, "messages": list(self.messages)}
 
 
@@ -54,6 +54,8 @@ class Conversation:
     def __init__(self, stored: Iterable[Payload] = ()) -> None:
         self._stored = {turn["id"]: turn for turn in stored}
         self._turns: OrderedDict[str, Turn] = OrderedDict()
+        # Referrals that went out for messages which are not taken yet.
+        self._ahead: OrderedDict[str, list[Payload]] = OrderedDict()
 
     def turn(self, turn_id: str) -> Optional[Turn]:
         """Return the turn with this id, finished or running, or ``None`` if it is new."""
@@ -72,8 +74,8 @@ class Conversation:
         return next((turn for turn in self._turns.values() if turn.running), None)
 
     def start(self, turn_id: str, text: str) -> Turn:
-        """Take a new message."""
-        turn = self._turns[turn_id] = Turn(turn_id, text)
+        """Take a new message; what went out ahead of it belongs to its answer."""
+        turn = self._turns[turn_id] = Turn(turn_id, text, self._ahead.pop(turn_id, []))
         while len(self._turns) > TURNS:
             old_id, old = next(iter(self._turns.items()))
             self._stored[old_id] = old.payload()
@@ -81,6 +83,13 @@ class Conversation:
         while len(self._stored) > 2 * TURNS:
             del self._stored[next(iter(self._stored))]
         return turn
+
+    def ahead(self, turn_id: str) -> list[Payload]:
+        """Return the list of what has gone out for a message that had to be refused for now."""
+        sent = self._ahead.setdefault(turn_id, [])
+        while len(self._ahead) > TURNS:
+            self._ahead.popitem(last=False)
+        return sent
 
     def merged(self, stored: Iterable[Payload]) -> list[Payload]:
         """Return the stored turns and, after them, those that only memory holds."""

@@ -1,0 +1,1 @@
+"""The chat widget's channel: pages, Socket.IO and requests."""

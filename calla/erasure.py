@@ -1,0 +1,181 @@
+"""Forgetting a conversation, so that "done" is only said when it is.
+
+Whatever keeps something of a conversation registers an eraser here. An erasure is written
+down first, in a file that needs no database and no free space (``Tombstones``), and crossed
+out when every eraser has confirmed. What could not be erased at once is retried until it is;
+meanwhile nothing of that conversation is read or stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import Awaitable, Callable
+
+from calla.status import STATUS
+
+logger = logging.getLogger(__name__)
+
+# An eraser returns when everything is gone for good, and raises if it cannot be sure.
+Eraser = Callable[[str], Awaitable[None]]
+# Seconds that one eraser may take while a person waits.
+ERASER_DEADLINE = 4.0
+# Seconds between two attempts at what could not be erased.
+RETRY_EVERY = 10.0
+
+
+class ErasureError(RuntimeError):
+    """An erasure could neither be done nor be written down."""
+
+
+class Tombstones:
+    """The conversations that are still to be erased, in a file of fixed size.
+
+    The file is filled when it is made, so that noting an erasure works on a full disk too.
+
+    Args:
+        file: where it is.
+        slots: how many erasures it can hold.
+    """
+
+    SLOT = 320
+
+    def __init__(self, file: Path, slots: int = 256) -> None:
+        self._file = file
+        self._slots = slots
+        self._where: dict[str, int] = {}
+        size = self.SLOT * slots
+        if not file.is_file() or file.stat().st_size < size:
+            known = file.read_bytes() if file.is_file() else b""
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.pwrite(descriptor, known.ljust(size, b"\0"), 0)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        content = file.read_bytes()
+        for slot in range(slots):
+            name = content[slot * self.SLOT : (slot + 1) * self.SLOT].rstrip(b"\0").decode(errors="replace")
+            if name:
+                self._where[name] = slot
+
+    def __contains__(self, conversation: object) -> bool:
+        return conversation in self._where
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def all(self) -> list[str]:
+        """Return the conversations that are still to be erased."""
+        return list(self._where)
+
+    def add(self, conversation: str) -> None:
+        """Note an erasure, on disk when this returns.
+
+        Raises:
+            ErasureError: if there is no room, or the disk refuses.
+        """
+        name = conversation.encode()
+        if conversation in self._where:
+            return
+        free = next((slot for slot in range(self._slots) if slot not in self._where.values()), None)
+        if free is None or len(name) > self.SLOT:
+            raise ErasureError("no room for another tombstone")
+        self._write(free, name)
+        self._where[conversation] = free
+
+    def remove(self, conversation: str) -> None:
+        """Cross out an erasure that has been done."""
+        slot = self._where.pop(conversation, None)
+        if slot is not None:
+            self._write(slot, b"")
+
+    def _write(self, slot: int, name: bytes) -> None:
+        try:
+            descriptor = os.open(self._file, os.O_WRONLY)
+            try:
+                os.pwrite(descriptor, name.ljust(self.SLOT, b"\0"), slot * self.SLOT)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise ErasureError(f"the tombstone could not be written ({error.strerror})") from None
+
+
+class Erasure:
+    """Erases conversations everywhere.
+
+    Args:
+        tombstones: where erasures are noted until they are done.
+    """
+
+    def __init__(self, tombstones: Tombstones) -> None:
+        self._tombstones = tombstones
+        self._erasers: dict[str, Eraser] = {}
+        STATUS.facts["erasures_pending"] = lambda: self.number_pending
+
+    @property
+    def number_pending(self) -> int:
+        """How many erasures are noted and not done."""
+        return len(self._tombstones)
+
+    def register(self, what: str, eraser: Eraser) -> None:
+        """Add something that forgets.
+
+        Args:
+            what: name for log and ``/health``; the same name again replaces.
+            eraser: erases all it has of a conversation; raises unless that is certain.
+        """
+        self._erasers[what] = eraser
+
+    def pending(self, conversation: str) -> bool:
+        """Say whether a conversation is still to be erased: nothing of it may be read or stored."""
+        return conversation in self._tombstones
+
+    async def erase(self, conversation: str) -> bool:
+        """Erase a conversation; return whether everything has confirmed.
+
+        If not, the erasure is noted and retried.
+
+        Raises:
+            ErasureError: if it was neither done nor could be noted.
+        """
+        noted = True
+        try:
+            self._tombstones.add(conversation)
+        except ErasureError as problem:
+            logger.error("An erasure could not be noted: %s", problem)
+            noted = False
+        done = await self._everywhere(conversation)
+        if done:
+            self._cross_out(conversation)
+            return True
+        STATUS.failed("erasure_failures", "an erasure was not confirmed")
+        if not noted:
+            raise ErasureError("neither erased nor noted")
+        return False
+
+    async def _everywhere(self, conversation: str) -> bool:
+        confirmed = True
+        for what, eraser in self._erasers.items():
+            try:
+                await asyncio.wait_for(eraser(conversation), ERASER_DEADLINE)
+            except Exception as error:
+                logger.error("Erasing from %s failed: %s", what, type(error).__name__)
+                confirmed = False
+        return confirmed
+
+    def _cross_out(self, conversation: str) -> None:
+        try:
+            self._tombstones.remove(conversation)
+        except ErasureError as problem:
+            # Erased all the same; after a restart it is erased once more.
+            logger.error("A tombstone could not be removed: %s", problem)
+
+    async def retry(self) -> None:
+        """Try again what is noted and not erased yet."""
+        for conversation in self._tombstones.all():
+            if await self._everywhere(conversation):
+                self._cross_out(conversation)

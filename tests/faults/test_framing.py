@@ -1,0 +1,103 @@
+"""Requests that can be read in two ways, and connections that trickle, on the bare port."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from calla.http_guard import SILENT_SECONDS, framing_problem
+from tests.running import ServerProcess
+
+pytestmark = pytest.mark.asyncio
+BODY = b'{"sender":"framing","message":"hello"}'
+HEAD = b"POST /webhooks/rest/webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+RIGHT = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+async def talk(server: ServerProcess, request: bytes, patience: float = 20) -> bytes:
+    """Send bytes; return all that comes until the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        writer.write(request)
+        return await asyncio.wait_for(reader.read(), patience)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b"Content-Length: -2\r\n",
+        b"Content-Length: +5\r\n",
+        b"Content-Length: 5\r\nContent-Length: 5\r\n",
+        b"Content-Length: 5, 5\r\n",
+        b"Content-Length: 0x5\r\n",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: identity\r\n",
+        b"Host: elsewhere\r\n",
+        b"Content-Length : 5\r\n",
+        b"X-Folded: a\r\n b\r\n",
+        b"X-Nul: a\x00b\r\n",
+        b"No colon here\r\n",
+        b"".join(b"X-%d: a\r\n" % n for n in range(100)),
+    ],
+)
+async def test_ambiguous_framing_is_refused_and_the_server_lives(server: ServerProcess, extra: bytes) -> None:
+    answer = await talk(server, HEAD + extra + b"\r\n" + BODY)
+    assert answer.startswith(b"HTTP/1.1 400")
+    # One answer: what follows the head is not taken for a second request.
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"nosniff" in answer and b"Traceback" not in answer
+    assert server.health()["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "line", [b"GET /health", b"GET  /health HTTP/1.1", b"get /health HTTP/1.1", b"GET /a\x00 HTTP/1.1"]
+)
+async def test_a_malformed_request_line_is_refused(server: ServerProcess, line: bytes) -> None:
+    answer = await talk(server, line + b"\r\nHost: localhost\r\n\r\n")
+    # An address that cannot even be quoted in an error page is answered with silence.
+    assert answer.startswith(b"HTTP/1.1 400") or not answer
+    assert server.health()["status"] == "ok"
+
+
+async def test_a_request_without_a_host_is_refused() -> None:
+    assert framing_problem(b"GET / HTTP/1.1\r\nAccept: */*") == "host"
+    assert framing_problem(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*") is None
+
+
+async def test_ordinary_requests_pass_and_share_a_connection(server: ServerProcess) -> None:
+    answer = await talk(server, RIGHT + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200") == 2
+
+
+@pytest.mark.parametrize(
+    "begin", [b"", b"GET /hea", HEAD + b"Content-Length: 5000\r\n\r\n{"], ids=["silent", "in the head", "in the body"]
+)
+async def test_a_connection_that_trickles_is_closed(server: ServerProcess, begin: bytes) -> None:
+    """A byte now and then buys no time, neither in the head nor in the body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    closed = asyncio.ensure_future(reader.read())
+    writer.write(begin)
+    started = time.monotonic()
+    while not closed.done() and time.monotonic() - started < 40:
+        await asyncio.wait({closed}, timeout=1)
+        if begin and not closed.done():
+            writer.write(b"x")
+    assert closed.done()
+    assert time.monotonic() - started < 20 + SILENT_SECONDS
+    assert not (await asyncio.gather(closed, return_exceptions=True))[0] or begin
+    writer.close()
+
+
+async def test_every_response_has_the_headers_and_no_version(server: ServerProcess) -> None:
+    for path in (b"/", b"/health", b"/nothing", b"/chat/nothing", b"/version"):
+        answer = await talk(server, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        head = answer.partition(b"\r\n\r\n")[0].lower()
+        assert b"x-content-type-options: nosniff" in head, path
+        assert b"cross-origin-opener-policy: same-origin" in head, path
+        assert b"server:" not in head and b"sanic" not in answer.lower(), path
+        assert b"strict-transport-security" not in head, path

@@ -1,0 +1,78 @@
+"""A damaged model is named, and the one before can be used."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from calla.model import ModelMissingError, chosen_model, is_whole, latest_model, model_file, older_models, roll_back
+from tests.running import ROOT
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with what a fingerprint needs, its model and an older one."""
+    (tmp_path / "models").mkdir()
+    for name in ("config.yml", "domain.yml", "calla/text.py", "calla/encoder.py", "calla/catalogue.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("content")
+    (tmp_path / "artefacts" / "encoder").mkdir(parents=True)
+    (tmp_path / "artefacts" / "encoder" / "manifest.json").write_text("{}")
+    for age, model in enumerate((model_file(tmp_path), tmp_path / "models" / "calla-older.tar.gz")):
+        model.write_bytes(gzip.compress(os.urandom(100_000)))
+        os.utime(model, (1_000_000 - age, 1_000_000 - age))
+    return tmp_path
+
+
+def cut_short(model: Path) -> None:
+    model.write_bytes(model.read_bytes()[:50_000])
+
+
+def test_a_model_that_is_cut_short_is_named(project: Path) -> None:
+    model = latest_model(project)
+    cut_short(model)
+    assert not is_whole(model)
+    with pytest.raises(ModelMissingError, match=rf"{model.name}.*make rollback"):
+        latest_model(project)
+
+
+def test_going_back_and_forth(project: Path) -> None:
+    present, (older,) = latest_model(project), older_models(project)
+    cut_short(present)
+    assert roll_back(project) == older
+    assert latest_model(project) == chosen_model(project) == older
+    assert roll_back(project) is None
+    assert chosen_model(project) is None
+
+
+def test_there_is_nothing_to_go_back_to_if_the_older_one_is_damaged_too(project: Path) -> None:
+    cut_short(older_models(project)[0])
+    with pytest.raises(ModelMissingError):
+        roll_back(project)
+
+
+def test_the_doctor_names_what_is_wrong_in_two_seconds(model: None, tmp_path: Path) -> None:
+    (tmp_path / "calla.db").write_bytes(b"this is no database " * 500)
+    environment = {**os.environ, "CALLA_DATA_FOLDER": str(tmp_path), "CALLA_EMERGENCY_NUMBER": "112"}
+    done = subprocess.run(
+        [sys.executable, "-m", "calla.doctor"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    lines = {line.split(" ", 1)[0]: line for line in done.stdout.splitlines()}
+    assert "does not work" in lines["database"] and "CALLA_CRISIS_LINE" in lines["contacts"]
+    assert "CALLA_EMERGENCY_NUMBER" not in done.stdout
+    assert lines["model"].endswith("ok")
+    assert float(done.stdout.rsplit("(", 1)[1].split(" ")[0]) < 2.0
+    assert not done.stderr
+
+
+def test_training_writes_no_escapes_into_a_file_when_all_is_up_to_date(model: None) -> None:
+    done = subprocess.run(["make", "train"], cwd=ROOT, capture_output=True, timeout=120)
+    assert done.returncode == 0
+    assert b"up to date" in done.stdout
+    assert b"\x1b" not in done.stdout + done.stderr and not done.stderr
