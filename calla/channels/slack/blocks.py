@@ -23,9 +23,9 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
+from calla.answers import CLARIFY_RESPONSE
 from calla.catalogue import FAQ, REFERRAL_PREFIX
 from calla.channels.slack.text import escaped, link, mrkdwn, pieces
-from calla.nlu.gate import CLARIFY_RESPONSE
 
 # Characters.
 MAX_CONTEXT = 2000
