@@ -76,7 +76,7 @@ class SlackApp:
         self._key = key
         self._agent = agent
         self._jobs: set[asyncio.Task[None]] = set()
-        self.stopping = False
+        self.stopping = self._looking = False
         owner = uuid.uuid4().hex
         self._owner = owner
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_DEADLINE))
@@ -185,10 +185,12 @@ class SlackApp:
     def _well(self) -> None:
         """Slack accepts Calla: take up what was left, send what waits."""
         self.outbox.kick()
-        self._beside("looking after what was left", self._look_after())
+        if not self._looking:
+            self._beside("looking after what was left", self._look_after())
 
     async def _look_after(self) -> None:
         """Take up what processes that are gone have left; again and again where there are several."""
+        self._looking = bool(self._config.redis_url)
         while not self.stopping:
             alive = await self._seen.alive(self._owner)
             if alive is not None:
