@@ -161,6 +161,13 @@ def test_words_that_come_with_a_file_are_read_and_screened(
     assert here.agent.heard[0].text == LUMP
 
 
+def test_half_a_character_is_no_reason_to_lose_a_message(here: Here, own_slack: FakeSlack) -> None:
+    user, channel = here.dm()
+    assert here.deliver(here.message(user, channel, f"{LUMP} \ud83d")).status_code == 200
+    own_slack.wait_posts(channel)
+    assert names(own_slack, channel)[0] == "utter_referral/red_flag_symptom"
+
+
 # ------------------------------------------------------------------------ shortcut
 
 

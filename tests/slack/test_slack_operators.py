@@ -85,6 +85,12 @@ def test_what_slack_wants_is_known_when_it_starts_late(
         here.until(lambda: here.health()["token"] == "ok")
 
 
+def test_calla_is_heard_in_its_own_log(here: Here) -> None:
+    here.ready()
+    assert logging.getLogger("calla").isEnabledFor(logging.WARNING)
+    assert not logging.getLogger("calla.channels.slack.bolt").isEnabledFor(logging.ERROR)
+
+
 # ------------------------------------------------------------------------ the socket
 
 

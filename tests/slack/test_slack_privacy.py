@@ -279,6 +279,18 @@ def test_a_member_is_not_turned_away_because_slack_does_not_answer(here: Here, o
     assert wait_names(own_slack, channel) == [ANSWER]
 
 
+def test_an_answer_does_not_wait_long_for_who_is_a_guest(
+    here: Here, own_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calla.channels.slack.audience.PATIENCE", 0.1)
+    user, channel = here.dm()
+    held = threading.Event()
+    own_slack.trouble("users.info", "hang", held)
+    here.deliver(here.message(user, channel, QUESTION))
+    assert wait_names(own_slack, channel) == [ANSWER]
+    held.set()
+
+
 def test_in_a_grid_a_person_is_one_in_all_workspaces(here: Here, own_slack: FakeSlack) -> None:
     user = here.person()
     for number, team in enumerate(("T1SISTER", "T2SISTER")):

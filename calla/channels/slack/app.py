@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from typing import Any, Callable, Coroutine, Optional
 
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds that open answers get when the server stops; the rest goes out after it starts again.
 DRAIN = 8.0
+# Seconds between two deletions by age.
+PURGE_EVERY = 3600.0
 # Times that a call is repeated which is no message: when Slack limits the rate (after the
 # seconds it names), when the connection breaks, and when Slack's server fails.
 RATE_RETRIES, CONNECTION_RETRIES, SERVER_RETRIES = 6, 4, 2
@@ -73,7 +76,7 @@ class SlackApp:
         self._key = key
         self._agent = agent
         self._jobs: set[asyncio.Task[None]] = set()
-        self.stopping = False
+        self.stopping = self._looking = False
         owner = uuid.uuid4().hex
         self._owner = owner
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_DEADLINE))
@@ -168,15 +171,26 @@ class SlackApp:
         """Take up what a restart left, and reach for Slack without holding up the server."""
         # The facts that /health shows.
         getattr(STATUS, "facts", {})["slack"] = self.health
+        self._beside("deleting by age", self._purge())
         self._beside("connecting", self.connection.keep(self.bolt))
+
+    async def _purge(self) -> None:
+        """Delete by age, as the rest of Calla does."""
+        while not self.stopping:
+            before = time.time() - self._config.retention_days * 24 * 3600
+            await self._inbox.purge(before)
+            await self._letters.purge(before)
+            await asyncio.sleep(PURGE_EVERY)
 
     def _well(self) -> None:
         """Slack accepts Calla: take up what was left, send what waits."""
         self.outbox.kick()
-        self._beside("looking after what was left", self._look_after())
+        if not self._looking:
+            self._beside("looking after what was left", self._look_after())
 
     async def _look_after(self) -> None:
         """Take up what processes that are gone have left; again and again where there are several."""
+        self._looking = bool(self._config.redis_url)
         while not self.stopping:
             alive = await self._seen.alive(self._owner)
             if alive is not None:

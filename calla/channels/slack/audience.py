@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds for which Slack's answer about a person counts, and most people remembered.
 REMEMBER, MAX_PEOPLE = 3600.0, 10_000
+# Seconds that an answer waits for it.
+PATIENCE = 3.0
 # In the allow-list: all guests; everybody.
 GUESTS, EVERYBODY = "guests", "everybody"
 
@@ -42,7 +45,7 @@ class Audience:
         if known is not None and known[0] > time.monotonic():
             return known[1]
         try:
-            answer = await self._client.users_info(user=place.user)
+            answer = await asyncio.wait_for(self._client.users_info(user=place.user), PATIENCE)
         except Exception as error:
             # A member must not be turned away because Slack cannot be asked.
             logger.warning("Slack does not tell who is a guest (%s).", reason(error))

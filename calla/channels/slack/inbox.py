@@ -141,6 +141,11 @@ class Inbox:
                     found.append(Question.from_dict(json.loads(row.question)))
         return found
 
+    async def purge(self, before: float) -> None:
+        """Delete what was accepted before a moment (seconds since the epoch)."""
+        query = QUESTIONS.delete().where(QUESTIONS.c.accepted < before)
+        await self._ledger.note(lambda: self._engine.execute(query))
+
     def clean(self) -> None:
         """Delete what is answered and old, and what nobody will answer any more."""
         with self._engine.begin() as connection:

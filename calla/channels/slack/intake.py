@@ -42,7 +42,7 @@ from calla.channels.slack.privacy import Privacy, deleted_message
 from calla.channels.slack.rooms import Rooms
 from calla.channels.slack.seen import Seen
 from calla.channels.slack.words import SlackWords
-from calla.safety.screen import load_screen
+from calla.intake import bounded, owed
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class _Threads(AsyncAssistant):
 def urgent(text: str) -> bool:
     """Say whether the safety screen finds something; if it cannot say, it does."""
     try:
-        return bool(load_screen().find(text))
+        return bool(owed(text, hints=True))
     except Exception as error:
         logger.error("The safety screen failed: %s", type(error).__name__)
         return True
@@ -201,6 +201,8 @@ class Intake:
         await ack()
 
     def _question(self, key: str, place: Place, text: str) -> Question:
+        # Bounded first: half a character could not be written down.
+        text = bounded(text)
         conversation, person = conversation_id(place, self._key), person_id(place, self._key)
         return Question(key, conversation, text, place, person, urgent=urgent(text))
 

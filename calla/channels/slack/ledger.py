@@ -73,21 +73,14 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self._database = Database(url, threads=1)
         self.engine = self._database.engine
-        self._made = False
+        self._database.add_tables(METADATA)
         self._late: deque[Callable[[], Any]] = deque()
         self._writing: Optional[asyncio.Task[None]] = None
 
     async def ask(self, function: Callable[[], T], otherwise: T) -> T:
         """Call the database; ``otherwise`` is the answer if it does not answer."""
-
-        def call() -> T:
-            if not self._made:
-                METADATA.create_all(self.engine)
-                self._made = True
-            return function()
-
         try:
-            return await self._database.call(call)
+            return await self._database.call(function)
         except (sa.exc.SQLAlchemyError, DatabaseHangsError) as error:
             logger.error("Slack's part of the database failed: %s", type(error).__name__)
             return otherwise

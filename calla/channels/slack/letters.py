@@ -305,6 +305,11 @@ class Letters:
         query = LETTERS.delete().where(LETTERS.c.team == team if team else LETTERS.c.id.in_(list(ids)))  # type: ignore[call-overload]
         await self._ledger.note(lambda: self._engine.execute(query))
 
+    async def purge(self, before: float) -> None:
+        """Delete what was written before a moment (seconds since the epoch); it can then not be deleted in Slack."""
+        query = LETTERS.delete().where(LETTERS.c.accepted < before)
+        await self._ledger.note(lambda: self._engine.execute(query))
+
     async def lost_referrals(self) -> int:
         """Return how many referrals could not be delivered."""
         query = sa.select((sa.func.count(),)).select_from(LETTERS).where(LETTERS.c.lost & LETTERS.c.referral)

@@ -17,6 +17,7 @@ from typing import Callable, Container, Optional
 from calla.channels.slack.errors import BLOCKS, ELSEWHERE, REFUSED, WAIT, DeliveryError, classified
 from calla.channels.slack.letters import Letter, Letters, Way
 from calla.channels.slack.sending import Sender, plainer
+from calla.status import STATUS
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +233,9 @@ class Outbox:
 
     async def _lost(self, letter: Letter, why: str) -> None:
         logger.error("Slack did not take %s: %s", letter.name, why)
-        self.lost_referrals += letter.referral
+        if letter.referral:
+            self.lost_referrals += 1
+            STATUS.failed("undelivered_referrals", f"Slack did not take a referral: {why}")
         await self._letters.lost(letter)
         if letter.otherwise is not None:
             self._queue(letter.otherwise)

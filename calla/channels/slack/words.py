@@ -27,7 +27,6 @@ class SlackWords:
     def __init__(self, agent: Callable[[], GuardedAgent]) -> None:
         self._agent = agent
         self._read_from: object = None
-        self._titles: frozenset[str] = frozenset()
         self._catalogue = Catalogue({})
 
     @property
@@ -62,9 +61,10 @@ class SlackWords:
         return found
 
     def may_be_pressed(self, title: str) -> bool:
-        """Say whether a button may ask this: only titles of topics, and "something else"."""
+        """Say whether a button may ask this: only titles of the catalogue, and "something else"."""
         self._read()
-        return fold(title) in self._titles
+        other = self.first_title(SOMETHING_ELSE_RESPONSE)
+        return self._catalogue.by_title(title) is not None or (other is not None and fold(title) == fold(other))
 
     def may_be_shown(self, name: str) -> bool:
         """Say whether a response may be shown to a channel: answers that exist, never referrals."""
@@ -94,5 +94,3 @@ class SlackWords:
             return
         self._read_from = responses
         self._catalogue = Catalogue(responses)
-        titles = {fold(topic.title) for topic in self._catalogue.topics.values() if topic.title}
-        self._titles = frozenset(titles | {fold(self.first_title(SOMETHING_ELSE_RESPONSE) or "")} - {""})
