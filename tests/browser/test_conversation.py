@@ -8,6 +8,7 @@ from typing import Callable
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
+from scripted_server import ScriptedServer
 from visitor import Visitor
 from web_server import RealServer
 
@@ -182,16 +183,16 @@ def test_an_answer_can_be_copied_with_its_sources(visit: New) -> None:
     assert "https://" in copied
 
 
-def test_messages_that_come_while_the_chat_is_closed_are_counted(visit: New) -> None:
-    visitor = visit().opens()
-    with visitor.page.expect_response("**/chat/session"):
-        visitor.page.reload()
-    visitor.ready()
+def test_messages_that_come_while_the_chat_is_closed_are_counted(meet: New, scripted: ScriptedServer) -> None:
+    release = scripted.hold("what is mk-7?")
+    visitor = meet().opens()
     visitor.types("what is mk-7?")
     visitor.page.keyboard.press("Escape")
-    badge = visitor.page.locator(".badge").first
-    expect(badge).to_be_visible()
-    assert "new message" in (visitor.launcher.get_attribute("aria-label") or "")
+    expect(visitor.panel).to_be_hidden()
+    release()
+    badge = visitor.page.locator(".badge")
+    expect(badge).to_have_text("1")
+    assert "New messages: 1" in (visitor.launcher.get_attribute("aria-label") or "")
     visitor.launcher.click()
     expect(badge).to_be_hidden()
 

@@ -20,6 +20,7 @@ export class Announcer {
   readonly polite = make('div', {class: 'hidden polite', 'aria-live': 'polite', 'aria-atomic': 'false', 'aria-relevant': 'additions'});
   private queue: {text: string; level: Level}[] = [];
   private timer: number | undefined;
+  private readonly fading = new Set<number>();
   private lastReferral = -Infinity;
 
   /** Read something out in its turn. */
@@ -35,6 +36,7 @@ export class Announcer {
   stop(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.fading.forEach((timer) => clearTimeout(timer));
     this.queue = [];
   }
 
@@ -50,7 +52,11 @@ export class Announcer {
     }
     const said = make('p', {}, line.text);
     region.append(said);
-    window.setTimeout(() => said.remove(), KEEP);
+    const fades = window.setTimeout(() => {
+      this.fading.delete(fades);
+      said.remove();
+    }, KEEP);
+    this.fading.add(fades);
     if (this.queue.length) this.timer = window.setTimeout(() => this.next(), BETWEEN);
   }
 }

@@ -200,6 +200,8 @@ export class Connection {
     const socket = io(this.server, {
       path: '/chat/socket.io',
       auth: {token},
+      // Otherwise socket.io keeps what was ended for another time.
+      forceNew: true,
       transports: ['websocket', 'polling'],
       tryAllTransports: true,
       reconnectionDelay: RETRY_FIRST,

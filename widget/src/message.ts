@@ -240,9 +240,10 @@ export function botArticle(message: BotMessage, look: Look, subject: string, tim
   }
   // The welcome brings whom to call for the header, not for itself.
   const contacts = message.turn === 'welcome' ? [] : contactButtons(message.contacts ?? [], look.texts);
-  parts.push(layOut(message.text));
-  if (contacts.length) parts.push(make('div', {class: 'contacts'}, ...contacts));
-  parts.push(badgeOf(message, look), sourcesOf(message, look), ...toolsOf(message, look, subject));
+  const text = layOut(message.text);
+  // Whom to call stands right after the sentence that says so, not below everything else.
+  if (contacts.length) text.firstElementChild?.after(make('div', {class: 'contacts', lang: look.lang}, ...contacts));
+  parts.push(text, badgeOf(message, look), sourcesOf(message, look), ...toolsOf(message, look, subject));
   const body = parts.filter((part) => part !== undefined);
   if (message.turn !== 'notice' && message.turn !== 'welcome') body.push(timeOf(time, look.lang));
   if (message.kind) article.append(make('section', {'aria-labelledby': id}, ...body));
