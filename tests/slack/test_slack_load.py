@@ -13,7 +13,7 @@ from slack_world import Workspace
 SLACK_WAITS = 3.0
 QUESTIONS = (
     ("What are breast calcifications?", "utter_faq/what_are_breast_calcifications"),
-    ("tell me more", "utter_more/what_are_breast_calcifications"),
+    ("tell me more", "utter_more_about"),
     ("What is BI-RADS?", "utter_faq/what_is_birads"),
 )
 

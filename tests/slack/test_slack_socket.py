@@ -82,7 +82,7 @@ def test_a_slow_slack_does_not_hold_up_envelopes(workspace: Workspace, fake: Fak
     envelope = fake.send_envelope("events_api", workspace.event(workspace.message(user, channel, "tell me more")))
     assert fake.wait_ack(envelope)[0] - sent < 1
     posts = fake.wait_posts(channel, 2)
-    assert [call.names[0].partition("/")[0] for call in posts] == ["utter_faq", "utter_more"]
+    assert [call.names[0].partition("/")[0] for call in posts] == ["utter_faq", "utter_more_about"]
 
 
 def test_calla_connects_again_when_asked_to(workspace: Workspace, fake: FakeSlack) -> None:

@@ -49,7 +49,7 @@ ASK, SHOW, VOTE, MISSING, ERASE, KEEP, TAKE = (
 UP, DOWN = "up", "down"
 # What an answer may have lacked; the names of the buttons that ask for it.
 LACKS = ("other_question", "too_hard", "too_little")
-ANSWER_PREFIXES = (f"utter_{FAQ}/", "utter_more/")
+ANSWER_PREFIX = f"utter_{FAQ}/"
 
 
 class Words(Protocol):
@@ -86,7 +86,7 @@ def is_referral(name: str) -> bool:
 
 def is_answer(name: str) -> bool:
     """Say whether a named response answers a question with facts."""
-    return name.startswith(ANSWER_PREFIXES)
+    return name.startswith(ANSWER_PREFIX)
 
 
 def section(text: str) -> SectionBlock:

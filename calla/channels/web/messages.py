@@ -15,7 +15,7 @@ from calla.settings import settings
 # Turns shown again after a reload.
 HISTORY_TURNS = 20
 # Answers that a thumb can be given to.
-RATED = ("utter_faq/", "utter_more/")
+RATED = "utter_faq/"
 # What a thumb can say, and the number that is recorded. Below zero: not helpful, and why.
 RATINGS = {
     "up": 1,
