@@ -70,7 +70,12 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "calla.server"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
-        wait_until_healthy(self.process, f"{self.url}/health", self.log)
+        try:
+            wait_until_healthy(self.process, f"{self.url}/health", self.log)
+        except RuntimeError:
+            # Nobody else would end it: the test never gets hold of it.
+            self.kill()
+            raise
         return self
 
     def __enter__(self) -> Self:

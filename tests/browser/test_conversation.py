@@ -248,7 +248,9 @@ def test_clearing_can_be_thought_better_of(visit: New) -> None:
 def test_asking_to_delete_the_data_leaves_only_the_confirmation(visit: New) -> None:
     visitor = visit().opens()
     visitor.asks("what is mk-7?")
-    visitor.types("delete my data")
+    visitor.asks("delete my data")
+    assert visitor.said() == ["what is mk-7?", "delete my data"]
+    visitor.page.get_by_role("button", name="Yes, delete everything").click()
     visitor.page.get_by_text("This conversation has been erased").first.wait_for()
     expect(visitor.page.locator(".said")).to_have_count(0)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import yaml
 
 from calla.catalogue import URGENCY
+from calla.content.sources import LOADER
 from calla.safety.vocabulary import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,13 +47,16 @@ def names_in(file: Path) -> frozenset[str]:
     return frozenset(n.name for n in functions if n.name.startswith("test_"))
 
 
-def responses() -> Iterator[tuple[str, str, dict[str, object]]]:
-    """Yield name, text and metadata of every response under ``data``."""
-    for file in sorted((ROOT / "data").rglob("*.yml")):
-        data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        for name, variations in (data.get("responses") or {}).items():
-            for variation in variations:
-                yield name, variation.get("text") or "", variation.get("metadata") or {}
+@cache
+def responses() -> tuple[tuple[str, str, dict[str, object]], ...]:
+    """Return name, text and metadata of every response under ``data``."""
+    read = (yaml.load(file.read_bytes(), LOADER) or {} for file in sorted((ROOT / "data").rglob("*.yml")))
+    return tuple(
+        (name, variation.get("text") or "", variation.get("metadata") or {})
+        for data in read
+        for name, variations in (data.get("responses") or {}).items()
+        for variation in variations
+    )
 
 
 def test_every_test_that_is_named_exists() -> None:
