@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from calla.model import ModelMissingError, chosen_model, is_whole, latest_model, model_file, older_models, roll_back
+from calla.model import (
+    INGREDIENTS,
+    ModelMissingError,
+    chosen_model,
+    is_whole,
+    latest_model,
+    model_file,
+    older_models,
+    roll_back,
+)
 from tests.running import ROOT
 
 
@@ -18,11 +27,11 @@ from tests.running import ROOT
 def project(tmp_path: Path) -> Path:
     """A project with what a fingerprint needs, its model and an older one."""
     (tmp_path / "models").mkdir()
-    for name in ("config.yml", "domain.yml", "calla/text.py", "calla/encoder.py", "calla/catalogue.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("content")
-    (tmp_path / "artefacts" / "encoder").mkdir(parents=True)
-    (tmp_path / "artefacts" / "encoder" / "manifest.json").write_text("{}")
+    for name in INGREDIENTS:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix:
+            path.write_text("content")
     for age, model in enumerate((model_file(tmp_path), tmp_path / "models" / "calla-older.tar.gz")):
         model.write_bytes(gzip.compress(os.urandom(100_000)))
         os.utime(model, (1_000_000 - age, 1_000_000 - age))

@@ -160,7 +160,7 @@ def test_the_last_line_understands_nothing_again(bot: Any, monkeypatch: pytest.M
         calls += 1
         parsed = ordinary(*arguments)
         parsed["plan"]["referrals"] = [
-            {"topic": "red_flag_symptom", "kind": "urgent", "response": LEARNED, "by": "learned"}
+            {"name": "red_flag_symptom", "kind": "urgent", "response": LEARNED, "by": "model"}
         ]
         return parsed
 
@@ -186,7 +186,7 @@ def test_a_hanging_action_is_overtaken_by_the_plan(bot: Any, monkeypatch: pytest
     def learned(*arguments: Any) -> Any:
         parsed = ordinary(*arguments)
         parsed["plan"]["referrals"] = [
-            {"topic": "red_flag_symptom", "kind": "urgent", "response": LEARNED, "by": "learned"}
+            {"name": "red_flag_symptom", "kind": "urgent", "response": LEARNED, "by": "model"}
         ]
         return parsed
 
