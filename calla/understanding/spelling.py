@@ -14,6 +14,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Iterable
 
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 from symspellpy import SymSpell, Verbosity
 
 _WORD = re.compile(r"(?<!\w)[^\W\d_]+(?:'[^\W\d_]+)*(?!\w)")
@@ -63,7 +65,7 @@ class Spelling:
             w for w, n in used.items() if n >= USUAL and w in counts
         }
         self._used = {w: n for w, n in used.items() if n >= LEARNED}
-        self._index = SymSpell(max_dictionary_edit_distance=3, prefix_length=9)
+        self._index = SymSpell(max_dictionary_edit_distance=2, prefix_length=7)
         for word, count in list(counts.items())[:TARGETS]:
             if len(word) > FIELD_ONLY:
                 self._index.create_dictionary_entry(word, count)
@@ -105,14 +107,14 @@ class Spelling:
         """Return what a word was probably meant for: of the field, or one slip from a frequent word; else itself."""
         if word.endswith("s") and self.is_word(word[:-1]):
             return word
-        slips = 1 if len(word) <= ONE_SLIP else 2 if len(word) < THREE_SLIPS else 3
+        slips = 1 if len(word) <= ONE_SLIP else 2
         found = [
             s
             for s in self._index.lookup(word, Verbosity.ALL, max_edit_distance=slips)
             if s.count == DOMAIN_COUNT or s.distance == 1
         ]
         if not found:
-            return word
+            return self._far(word) if len(word) >= THREE_SLIPS else word
         best = min(found, key=lambda s: (s.distance, s.term[0] != word[0], -s.count))
         if best.term[0] != word[0] and (best.distance > 1 or len(word) <= ONE_SLIP):
             # A word with another beginning is another word, unless it is long and one slip away.
@@ -120,3 +122,9 @@ class Spelling:
         if self._used.get(word, 0) * RARER > self._used.get(best.term, 0) > 0:
             return word
         return str(best.term)
+
+    def _far(self, word: str) -> str:
+        """Return the long word of the field that is three slips away, or the word itself."""
+        long = [w for w in self._domain if abs(len(w) - len(word)) <= 3 and w[0] == word[0] and len(w) >= THREE_SLIPS]
+        best = process.extractOne(word, sorted(long), scorer=OSA.distance, score_cutoff=3)
+        return str(best[0]) if best else word

@@ -141,7 +141,7 @@ def project(tmp_path: Path) -> Path:
         "data/topics/supplements/what_is_mk4.yml": MK4.format(examples=_examples("asked about mk4", 25)),
         "data/topics/conversation/out_of_scope.yml": OUT_OF_SCOPE.format(examples=_examples("weather", 300)),
         "docs/content-review.md": "| key | source |\n|---|---|\n| LEAFLET | A clinic: Leaflet |\n",
-        "tests/nlu/set.jsonl": '{"text": "A message of a test set"}\n{"turns": ["first turn here", "second"]}\n',
+        "tests/nlu/set.jsonl": '{"text": "A message of a test set"}\n{"turns": ["the first turn here", "and you"]}\n',
     }
     for name, text in files.items():
         path = tmp_path / name

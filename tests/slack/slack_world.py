@@ -98,6 +98,9 @@ class Workspace:
     def message(self, user: str, channel: str, text: str, **extra: Any) -> dict[str, Any]:
         """Build a message event; channel type by the channel's letter."""
         kinds = {"D": "im", "G": "mpim", "C": "channel"}
+        if "thread_ts" in extra:
+            # Whoever writes in a thread has opened it.
+            self.fake.threads.add((channel, extra["thread_ts"]))
         return {
             "type": "message",
             "user": user,
