@@ -105,7 +105,8 @@ def _milliseconds(text: str, rounds: int) -> float:
         start = time.process_time()
         SCREEN.find(text)
         times.append((time.process_time() - start) * 1e3)
-    return statistics.median(times)
+    # The cheapest round: what others do to the processor is not the cost of a message.
+    return min(times)
 
 
 def test_time_of_short_messages() -> None:
