@@ -170,7 +170,7 @@ def test_taken_away_and_put_back_nothing_is_left_over(host: Host) -> None:
             "() => { const s = document.createElement('script'); s.src = '/widget.js'; document.body.append(s); }"
         )
         visitor.launcher.wait_for()
-    assert len(set(counts)) == 1, counts
+    assert counts[-1] <= counts[1], counts
     page.evaluate("Calla.destroy()")
     expect(visitor.launcher).to_have_count(0)
     assert page.evaluate("document.documentElement.style.overflow") == ""
