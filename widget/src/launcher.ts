@@ -255,6 +255,8 @@ function trusted(url: string, server: string): string {
 
 function loadChat(options: Options): Promise<Mount> {
   return new Promise((resolve, reject) => {
+    // Loaded before, by a tag that was taken away again.
+    if (shared[ENTRANCE]) return resolve(shared[ENTRANCE]);
     const script = document.createElement('script');
     script.src = trusted(`${options.server}/chat/chat.js?v=${VERSION}`, options.server);
     script.async = true;
