@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from calla.channels.web.sockets import MAX_SOCKETS
-from tests.running import ROOT, SECRET, ServerProcess, free_port
+from tests.running import ROOT, SECRET, START_LIMIT, ServerProcess, free_port
 
 UNITS = ("calla.service", "calla-actions.service")
 NAME = "calla.example.org"
@@ -49,7 +49,7 @@ def test_the_command_of_a_unit_tells_systemd_that_it_is_ready_and_alive(name: st
     assert python.startswith(service["WorkingDirectory"])
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(120)
+        systemd.settimeout(START_LIMIT)
         environment = {
             **os.environ,
             "CALLA_DATA_FOLDER": str(tmp_path),
