@@ -10,10 +10,15 @@ from calla.settings import Settings, SettingsError, settings, silence_dependenci
 
 silence_dependencies()
 
+import os
+
+# Messages are understood in threads of their own; two more of linear algebra for each would
+# only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import asyncio
 import contextlib
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any, Coroutine, Optional

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+
+# Two threads of linear algebra in each process would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import tarfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
