@@ -31,8 +31,10 @@ def test_answer_shows_label_source_and_related_topics(server: ServerProcess) -> 
 
 def test_button_asks_its_title(server: ServerProcess) -> None:
     (reply,) = server.ask("what is mk-7?", "presser")
-    server.ask(reply["buttons"][0]["payload"], "presser")
-    assert topics(server, "presser")[1] == "utter_faq/what_is_mk4"
+    title = "MK-4 or MK-7: how do they differ?"
+    pressed = next(button for button in reply["buttons"] if button["title"] == title)
+    server.ask(pressed["payload"], "presser")
+    assert server.said("presser")[1] == "utter_faq/what_is_mk4"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,6 @@ def test_tell_me_more_without_a_topic_asks_back(server: ServerProcess) -> None:
 @pytest.mark.parametrize(
     ("message", "response"),
     [
-        ("   ", "utter_empty_message"),
         ("what's the weather tomorrow", "utter_out_of_scope"),
         ("write me a poem about the sea", "utter_out_of_scope"),
         ("¿dónde puedo comprar un coche barato en la ciudad?", "utter_other_language"),
