@@ -34,7 +34,7 @@ def test_button_asks_its_title(server: ServerProcess) -> None:
     title = "MK-4 or MK-7: how do they differ?"
     pressed = next(button for button in reply["buttons"] if button["title"] == title)
     server.ask(pressed["payload"], "presser")
-    assert server.said("presser")[1] == "utter_faq/what_is_mk4"
+    assert server.said("presser")[1] == "utter_faq/mk4_vs_mk7"
 
 
 @pytest.mark.parametrize(
