@@ -85,6 +85,8 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
         mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))
         if not mild:
             owes.setdefault(name, MODEL)
+    # Something is owed: what a rule found, if nobody is surer of anything else.
+    owes = owes or {f.topic: SCREEN for f in found}
     return [Owed(name, by) for name, by in owes.items()]
 
 
