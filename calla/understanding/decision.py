@@ -111,7 +111,9 @@ def _is_about_it(reading: Reading, judged: Sequence[Judgement], catalogue: Catal
 def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory) -> Plan:
     """Put the referrals first, drop what they rule out, and remember the turn."""
     owes = [_milder(each, reading.text) for each in plan.owed]
-    by_name = {each.name: each for each in reversed(owes)}
+    by_name: dict[str, Owed] = {}
+    for each in owes:
+        by_name.setdefault(each.name, each)
     if any(each.by != TOPIC for each in owes):
         # A finding of one's own is referred; the line before a word's meaning adds nothing.
         by_name.pop("word", None)
