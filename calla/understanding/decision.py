@@ -133,6 +133,8 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory)
             plan.responses = []
         elif _reassures(plan, catalogue):
             plan.responses = []
+        if not plan.responses and not plan.offers and plan.referrals[0].kind not in ACUTE:
+            plan.offers = list(catalogue.referrals[plan.referrals[0].name].related)
         plan.outcome = "referral" if plan.outcome != "other_language" else plan.outcome
     plan.owed = []
     last = catalogue.by_response(plan.responses[-1]) if plan.responses else None

@@ -43,7 +43,7 @@ DEFAULT_SUBJECT = "breast calcifications"
 MAX_WORDS = 14
 # Probability from which a follow-up is answered without asking back, and from which it is
 # taken for outside the field; "it" hardly ever is.
-ANSWER_FROM = 0.4
+ANSWER_FROM = 0.33
 OUTSIDE_FROM = 0.7
 OUTSIDE_FROM_REFERRING = 0.85
 # Probability from which a topic is worth offering.

@@ -28,12 +28,12 @@ def _detector() -> LangDetector:
     return LangDetector()
 
 
-def language_of(text: str, is_english: Callable[[str], bool]) -> str:
+def language_of(text: str, english: Callable[[str], float]) -> str:
     """Return the ISO 639 code of the language that a text is written in; English in doubt.
 
     Args:
         text: the cleaned text.
-        is_english: says whether a word is English, or a word of the field.
+        english: says how English a word is, from 0 to 1; words of the field are.
     """
     words = _WORD.findall(text)
     if not words:
@@ -47,6 +47,6 @@ def language_of(text: str, is_english: Callable[[str], bool]) -> str:
         return code if code != ENGLISH else "und"
     if code == ENGLISH:
         return ENGLISH
-    english = sum(is_english(w) for w in words) / len(words)
-    needed = SURE_FROM + PER_ENGLISH_SHARE * english if len(words) > 1 else ONE_WORD_FROM
+    share = sum(english(w) for w in words) / len(words)
+    needed = SURE_FROM + PER_ENGLISH_SHARE * share if len(words) > 1 else ONE_WORD_FROM
     return code if score >= needed else ENGLISH

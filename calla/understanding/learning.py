@@ -49,7 +49,9 @@ def learn(
         config: settings of the component.
     """
     catalogue = Catalogue(responses)
-    answers = [f"{v[0].get('text', '')} {(v[0].get('metadata') or {}).get('title', '')}" for v in responses.values()]
+    # Texts in other languages teach no English.
+    english = (v[0] for v in responses.values() if "language" not in (v[0].get("metadata") or {}))
+    answers = [f"{each.get('text', '')} {(each.get('metadata') or {}).get('title', '')}" for each in english]
     spelling = Spelling(answers, (text for text, _ in examples), load_screen().words)
     texts = [spelling.corrected(clean(text)) for text, _ in examples]
     labels = [label for _, label in examples]

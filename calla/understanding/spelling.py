@@ -79,9 +79,9 @@ class Spelling:
         folded = word.casefold()
         return folded in self._domain or folded in self._names or folded in english_counts()
 
-    def is_english(self, word: str) -> bool:
-        """Say whether a word is English or of the field, or a slip of such a word."""
-        return self.is_word(word) or self._word(word) != word
+    def english(self, word: str) -> float:
+        """Return how English a word is: 1 for a word of English or of the field, half for a slip of one, else 0."""
+        return 1.0 if self.is_word(word) else 0.5 if self._word(word) != word else 0.0
 
     def strange(self, text: str) -> float:
         """Return the share of a text's words, marks and digits inside them included, that nobody knows."""

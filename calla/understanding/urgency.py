@@ -41,6 +41,7 @@ _NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6
 _CEILING = 12.0
 # What owes no more than an appointment: the model alone must be surer of it, and never
 # hears it in a fragment that it completed itself.
+_MEDICINES = "medicines"
 _MILD = frozenset({"appointment", "probably_benign", "word"})
 
 
@@ -83,7 +84,9 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
     owes = {f.topic: SCREEN for f in found if _holds(f, units, judging)}
     for name in _named(units, found, judging):
         mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))
-        if not mild:
+        # "And magnesium?" is nobody's medicine.
+        nobody = name in (*_MILD, _MEDICINES) and not _PERSON.search(reading.text)
+        if not mild and not nobody:
             owes.setdefault(name, MODEL)
     # Something is owed: what a rule found, if nobody is surer of anything else.
     owes = owes or {f.topic: SCREEN for f in found}
