@@ -166,18 +166,18 @@ def guarantee(limit: int) -> dict[str, float]:
     Returns:
         medians with and without it, and the median of the differences pair by pair.
     """
-    from calla.nlu.danger import Danger
-    from calla.nlu.gate import FINDINGS, AnswerGate
-    from calla.nlu.screen import SafetyScreen
     from rasa.core.agent import Agent
     from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 
     from calla.agent import GuardedAgent
+    from calla.nlu.reader import FINDINGS, RAW_TEXT, SafetyScreen
     from calla.policies.plan import Turn
     from evaluation.bot import LoadedBot
 
     def unscreened(self: SafetyScreen, messages: list[Any]) -> list[Any]:
         for message in messages:
+            message.set(RAW_TEXT, message.get("text"))
+            message.set("screened", [])
             message.set(FINDINGS, [])
         return messages
 
@@ -195,7 +195,7 @@ def guarantee(limit: int) -> dict[str, float]:
                 with ExitStack() as stack:
                     if kind == "without":
                         stack.enter_context(patch.object(SafetyScreen, "process", unscreened))
-                        stack.enter_context(patch.object(AnswerGate, "danger", lambda *_: Danger(0.0, None)))
+                        stack.enter_context(patch("calla.understanding.decision.owed", lambda *_: []))
                         stack.enter_context(patch.object(Turn, "owed_referrals", lambda _: []))
                         stack.enter_context(patch.object(GuardedAgent, "handle_message", Agent.handle_message))
                     took[kind] = await ask(agent, text, f"{kind}-{number}")
