@@ -22,6 +22,9 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 # Codes of fastText that stand for a language which Calla greets by another code.
 _SAME = {"arz": "ar", "wuu": "zh", "yue": "zh", "ceb": "tl", "gl": "es", "an": "es", "ast": "es", "als": "de"}
 
+# Languages that are not written in Latin letters.
+_OTHER_SCRIPTS = frozenset("ar bg bn el fa gu he hi ja ka km kn ko ml mr my ne pa ru si sr ta te th uk ur zh".split())
+
 
 @lru_cache(maxsize=1)
 def _detector() -> LangDetector:
@@ -45,7 +48,8 @@ def language_of(text: str, english: Callable[[str], float]) -> str:
     if sum(ord(c) > 0x24F for c in letters) > len(letters) / 2:
         # Another script, whatever its language: the English model reads nothing in it.
         return code if code != ENGLISH else "und"
-    if code == ENGLISH:
+    if code == ENGLISH or code in _OTHER_SCRIPTS:
+        # English with mistakes, or what looks like the sounds of a language of another script.
         return ENGLISH
     share = sum(english(w) for w in words) / len(words)
     needed = SURE_FROM + PER_ENGLISH_SHARE * share if len(words) > 1 else ONE_WORD_FROM

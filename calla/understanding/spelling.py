@@ -80,8 +80,14 @@ class Spelling:
         return folded in self._domain or folded in self._names or folded in english_counts()
 
     def english(self, word: str) -> float:
-        """Return how English a word is: 1 for a word of English or of the field, half for a slip of one, else 0."""
-        return 1.0 if self.is_word(word) else 0.5 if self._word(word) != word else 0.0
+        """Return how English a word is: 1 for a word of English or of the field, else 0; half in doubt.
+
+        In doubt are slips, and the names, which are words of many languages.
+        """
+        folded = word.casefold()
+        if folded in self._domain or folded in english_counts():
+            return 1.0
+        return 0.5 if folded in self._names or self._word(word) != word else 0.0
 
     def strange(self, text: str) -> float:
         """Return the share of a text's words, marks and digits inside them included, that nobody knows."""
