@@ -28,6 +28,8 @@ EVIDENCE = (
     "bias", "whole", "worst clause", "second clause", "clauses", "hint", "sure rule", "denied",
     "rule in strange words", "hint, worst clause", "sure rule, worst clause",
 )  # fmt: skip
+# Words of a message that says little else than the words of a rule.
+_BRIEF = 5
 # Words up to which a message may be a fragment that the turn before completes.
 MAX_FRAGMENT = 14
 # Evidence of a person: a message about nobody's body, care or medicine is no report.
@@ -88,8 +90,11 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
         nobody = name in (*_MILD, _MEDICINES) and not _PERSON.search(reading.text)
         if not mild and not nobody:
             owes.setdefault(name, MODEL)
-    # Something is owed: what a rule found, if nobody is surer of anything else.
-    owes = owes or {f.topic: SCREEN for f in found}
+    if not owes:
+        # Something is owed: what a rule found, if nobody is surer of anything else. A hint of an
+        # emergency or a crisis counts alone only where little else is said ("should I call 911").
+        brief = len(reading.text.split()) <= _BRIEF
+        owes = {f.topic: SCREEN for f in found if KINDS[f.topic] not in ACUTE or brief}
     return [Owed(name, by) for name, by in owes.items()]
 
 

@@ -209,7 +209,7 @@ def test_tell_me_more_without_a_topic_asks_back(server: ServerProcess) -> None:
     [
         ("what's the weather tomorrow", "utter_out_of_scope"),
         ("write me a poem about the sea", "utter_out_of_scope"),
-        ("¿dónde puedo comprar un coche barato en la ciudad?", "utter_other_language"),
+        ("¿dónde puedo comprar un coche barato en la ciudad?", "utter_other_language/es"),
         ("a long story " * 400, "utter_too_long"),
         ("are you a doctor", "utter_chat/bot_challenge"),
         ("thank you", "utter_chat/thanks"),

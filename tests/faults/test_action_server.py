@@ -85,7 +85,8 @@ def test_referral_comes_first_within_three_seconds(calla: ServerProcess, broken:
     assert said.count("utter_referral/suspicious_finding") == 1
     assert "utter_faq/what_is_mk7" in said, "the harmless question is answered after the referral"
     assert took < LIMIT, f"took {took:.1f} s"
-    assert calla.health()["referral_stand_ins"] == before + 1, "the failure is visible in /health"
+    # A hanging server is noticed twice: by the clock of intake, then by the policy.
+    assert before < calla.health()["referral_stand_ins"] <= before + 2, "the failure is visible in /health"
 
 
 def test_failures_are_counted_and_logged_without_the_text(calla: ServerProcess, broken: BrokenActionServer) -> None:
