@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train rollback doctor sbom audit test lint check-content preview evaluate bench install widget clean
+.PHONY: help run chat train rollback doctor sbom audit test drill lint check-content preview evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ doctor: $(STAMP) ## say what is wrong with settings, contacts, database, disk an
 test: train ## run every test (installs Debian's chromium and redis-server if missing)
 	@scripts/system-packages.sh
 	@$(PY) -m pytest
+
+drill: train ## the tests that kill, flood, deploy and follow the guides
+	@scripts/system-packages.sh
+	@$(PY) -m pytest -m drill
 
 lint: $(STAMP) ## style, types and data validation
 	@.venv/bin/ruff check calla actions evaluation scripts tests

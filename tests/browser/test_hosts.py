@@ -144,6 +144,7 @@ def test_two_tags_are_one_chat(host: Host) -> None:
     assert any("already" in line for line in visitor.console)
 
 
+@pytest.mark.drill
 def test_taken_away_and_put_back_nothing_is_left_over(host: Host) -> None:
     visitor = host()
     page = visitor.page

@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.running import ServerProcess
 
+pytestmark = pytest.mark.drill
+
 FINDING = "the letter says new suspicious calcifications, BI-RADS 5, marmalade"
 
 

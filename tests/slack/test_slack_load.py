@@ -6,8 +6,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from fake_slack import FakeSlack
 from slack_world import Workspace
+
+pytestmark = pytest.mark.drill
 
 # Seconds that Slack waits for an acknowledgement.
 SLACK_WAITS = 3.0

@@ -15,6 +15,8 @@ from slack_world import CallaServer, Workspace
 from calla.channels.slack.identity import Place, conversation_id, person_id
 from calla.settings import ROOT
 
+pytestmark = pytest.mark.drill
+
 SETS = ("referral_messages", "attack_1", "attack_2", "benign_messages")
 # People who write at the same moment.
 AT_ONCE = 8

@@ -13,6 +13,8 @@ import requests
 from fake_slack import FakeSlack
 from slack_world import CallaServer, Workspace
 
+pytestmark = pytest.mark.drill
+
 QUESTION = "What are breast calcifications?"
 BOTH = "My report says BI-RADS 4. Also, what is vitamin K2?"
 
