@@ -48,6 +48,12 @@ def responses() -> dict[str, Any]:
 
 
 _RESPONSES = responses()
+# Once, before anything is timed.
+load_screen().find(LUMP)
+
+
+# What runs as long as the channel does.
+STANDING = ("slack: connecting", "slack: deleting by age")
 
 
 class AgreedAgent:
@@ -85,7 +91,7 @@ class AgreedAgent:
             await message.output_channel.send_response(message.sender_id, {**rendered, "utter_action": name})
 
     async def erase(self, conversation: str) -> bool:
-        """Forget a conversation, for certain."""
+        """Forget a conversation."""
         self.erased.append(conversation)
         return True
 
@@ -156,7 +162,7 @@ class Here(Workspace):
 
     def run(self, job: Any) -> Any:
         """Run something in the loop of the channel."""
-        return asyncio.run_coroutine_threadsafe(job, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(job, self.loop).result(90)
 
     @staticmethod
     async def forever() -> None:
@@ -221,7 +227,7 @@ class Here(Workspace):
         self.run(asyncio.wait_for(quiet(), 20))
 
     def _busy(self) -> set[Any]:
-        beside = {job for job in self.app._jobs if job.get_name() != "slack: connecting"}
+        beside = {job for job in self.app._jobs if job.get_name() not in STANDING}
         sending = self.app.outbox._tasks if any(not lane.waiting for lane in self.app.outbox._lanes.values()) else set()
         return {*self.app.lanes._tasks, *beside, *sending}
 
