@@ -7,6 +7,7 @@ from typing import Optional, Sequence
 
 from calla.catalogue import FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, Topic, fold
 from calla.plan import TOPIC, Owed, Plan
+from calla.understanding import reference
 from calla.understanding.asked import MAX_ANSWERS
 from calla.understanding.judgement import DETAIL_OFFER_FROM, Judgement, Judging
 from calla.understanding.language import ENGLISH
@@ -88,7 +89,9 @@ def plan_answer(
     topics = [topic for j in sure if (topic := resolved(j, judging, catalogue)) and topic.group != REFERRAL]
     if topics:
         again = len(topics) == 1 and topics[0].id == memory.topic and memory.topic_age == 1
-        if again and _leans(reading, catalogue) and not catalogue.speaks_of(topics[0].response, reading.text):
+        if again and (further := _further(sure[0], reading, judging, catalogue, memory)):
+            topics = [further]
+        elif again and _leans(reading, catalogue) and not catalogue.speaks_of(topics[0].response, reading.text):
             # The same again is no answer, unless the words asked about stand in it.
             return _more(catalogue, memory)
         if len(topics) == 1 and (said := about_the_conversation(topics[0], catalogue, memory)):
@@ -104,6 +107,20 @@ def resolved(judgement: Judgement, judging: Judging, catalogue: Catalogue) -> Op
     best, p = next(iter(judging.details(judgement.wording, judgement.label).items()))
     sure = p >= judging.weights.threshold("detail_from")
     return (catalogue.by_intent(best) if sure else None) or catalogue.by_intent(judgement.label)
+
+
+def _further(
+    judgement: Judgement, reading: Reading, judging: Judging, catalogue: Catalogue, memory: Memory
+) -> Optional[Topic]:
+    """Return the detail that a follow-up within a topic asks for by its own words, beside the one just given."""
+    core = reference.without_lead(reading.text) or reading.text
+    found = judging.details(core, judgement.label)
+    others = [(t, p) for label, p in found.items() if (t := catalogue.by_intent(label)) and t.id != memory.topic]
+    if not others:
+        return None
+    best, p = others[0]
+    sure = p >= judging.weights.threshold("detail_from") * sum(share for _, share in others)
+    return best if best.parent and sure else None
 
 
 def likely_details(judgement: Judgement, judging: Judging, catalogue: Catalogue) -> list[Topic]:

@@ -1,41 +1,60 @@
 """Spelling put right, once per message, for all that understands it.
 
-Words that neither English nor the topics know are replaced by the nearest word that
-they may have been meant for (SymSpell: symmetric deletes, Damerau-Levenshtein distance).
-A real word is never touched: "stinky" is not "sticky". The safety screen has guesses of
-its own (``calla.safety.spelling``), which can only add to what it finds as written.
+A noisy channel (Kernighan, Church and Gale 1990): what was meant is the word that is both
+near to what was written and usual between its neighbours. Near is counted in slips (SymSpell:
+symmetric deletes, Damerau-Levenshtein distance) and by sound (Metaphone, Philips 1990), for
+people who write by ear: "hoo reeds the mamagram". Usual is what the questions in the topics say:
+"how mutch" is "how much". A real word is only touched if it is a rare one that sounds like a
+usual one, both neighbours ask for that, and the writer has slipped elsewhere: "stinky" is not
+"sticky", and "gout" is not "good". The safety screen has guesses of its own (``calla.safety.spelling``), which can only add to what
+it finds as written.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import lru_cache
 from importlib import resources
-from typing import Iterable
+from itertools import pairwise
+from typing import Iterable, NamedTuple, Sequence
 
+import jellyfish
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 from symspellpy import SymSpell, Verbosity
 
 _WORD = re.compile(r"(?<!\w)[^\W\d_]+(?:'[^\W\d_]+)*(?!\w)")
+# A word, a number, or a mark that ends a phrase.
+_TOKEN = re.compile(r"(?<!\w)[^\W\d_]+(?:'[^\W\d_]+)*(?!\w)|[^\s\w]|\w+")
 # Shorter words are names and abbreviations as often as slips.
-MIN_LENGTH = 4
-# Letters up to which a word may differ in one place only; and up to which a slip is put
-# right to a word of the field alone.
-ONE_SLIP, FIELD_ONLY = 6, 4
+MIN_LENGTH = 3
+# Letters up to which a word is put right only to one that sounds alike, or where its neighbours ask for it.
+BRIEF = 6
 # Letters from which a word may differ in three places ("calcifikashins").
 THREE_SLIPS = 11
-# Words of general English that one slip may be put right to: only the most frequent.
+# Words of general English that a slip may be put right to: only the most frequent.
 # Rarer ones, names and foreign words would otherwise be turned into them.
 TARGETS = 4_000
-# How much more likely a word of the topics is than a general one of the same distance.
-DOMAIN_COUNT = 10**12
-# Questions from which a word is usual among people who ask, and from which the topic
-# model may have learned it as it stands: unless it is that much rarer than what it was
-# probably meant for.
-USUAL, LEARNED, RARER = 8, 4, 20
+# Words of general English rarer than this many in their list may be slips that happen to be words.
+RARE = 3_000_000
+# Questions from which a word is usual among people who ask, from which the models may have
+# learned it as it stands (unless it is that much rarer than what it was probably meant
+# for), and from which two words are usual together.
+USUAL, LEARNED, RARER, TOGETHER = 8, 4, 40, 3
+# Cost of a slip in a word of five letters or fewer, in nats, in longer ones less; of a
+# sound that stays; of another beginning.
+SLIP, SOUND, BEGINNING = 4.5, 0.3, 3.0
+# How many questions' words the general frequencies weigh, and how many a word's own frequency
+# weighs against its neighbour's word.
+_GENERAL, _ALONE = 50_000, 20.0
+# Log-probability of a word that nobody knows.
+_UNKNOWN = math.log(1e-7)
 _CACHE_LIMIT = 50_000
+# Guesses that are weighed for one word.
+_MOST = 8
+_START = ""
 
 
 @lru_cache(maxsize=1)
@@ -46,38 +65,70 @@ def english_counts() -> dict[str, int]:
     return dict(sorted(((word, int(count)) for word, count in pairs), key=lambda pair: -pair[1]))
 
 
+@lru_cache(maxsize=_CACHE_LIMIT)
+def _sound(word: str) -> str:
+    """Return how a word sounds; "th" as people who say "wiv" hear it."""
+    return str(jellyfish.metaphone(word)).replace("0", "F")
+
+
+def _is_name(word: str) -> bool:
+    """Say whether a word looks like a name that a slip does not explain: short, with a capital."""
+    return len(word) <= BRIEF and word[:1].isupper() and word[1:].islower()
+
+
+def _is_lower(word: str) -> bool:
+    return word.islower() or not word.isalpha()
+
+
+class Guess(NamedTuple):
+    """A word that may have been meant, and what it costs to believe so, in nats."""
+
+    word: str
+    cost: float
+
+
 class Spelling:
     """Puts words right.
 
     Args:
         answers: the texts of the topics; their words are spelt right.
-        questions: what people ask; words that many use are known, right or not, and those
-            of them that are English are what a slip was probably meant for.
+        questions: what people ask: which words are usual, alone and together.
         names: words that are left as they are and that nothing is turned into: names of
             medicines, words of findings. A guess never makes a finding.
     """
 
     def __init__(self, answers: Iterable[str], questions: Iterable[str], names: Iterable[str] = ()) -> None:
         counts = english_counts()
+        self._general_total = sum(counts.values())
         self._names = frozenset(names)
-        used = Counter(w for text in questions for w in _WORD.findall(text.casefold()))
+        asked = [_WORD.findall(text.casefold()) for text in questions]
+        self._used = Counter(word for words in asked for word in words)
+        self._total = sum(self._used.values())
+        self._used[_START] = len(asked)
+        pairs = Counter(pair for words in asked for pair in pairwise([_START, *words]))
+        self._pairs = {pair: n for pair, n in pairs.items() if n >= TOGETHER}
         self._domain = frozenset(w for text in answers for w in _WORD.findall(text.casefold())) | {
-            w for w, n in used.items() if n >= USUAL and w in counts
+            w for w, n in self._used.items() if n >= USUAL and counts.get(w, 0) > RARE
         }
-        self._used = {w: n for w, n in used.items() if n >= LEARNED}
+        # "Theyre" is no slip to put right: the models have learned it with and without its mark.
+        self._domain |= {w.replace("'", "") for w, n in self._used.items() if "'" in w and n >= LEARNED}
+        frequent = [word for word, _ in list(counts.items())[:TARGETS]]
+        targets = sorted({w for w in (*frequent, *self._domain) if len(w) >= MIN_LENGTH and w.isalpha()})
         self._index = SymSpell(max_dictionary_edit_distance=2, prefix_length=7)
-        for word, count in list(counts.items())[:TARGETS]:
-            if len(word) > FIELD_ONLY:
-                self._index.create_dictionary_entry(word, count)
-        for word in self._domain:
-            if len(word) >= MIN_LENGTH and word.isalpha():
-                self._index.create_dictionary_entry(word, DOMAIN_COUNT)
-        self._known: dict[str, str] = {}
+        self._sounds: dict[str, list[str]] = defaultdict(list)
+        for word in targets:
+            self._index.create_dictionary_entry(word, 1)
+            self._sounds[_sound(word)].append(word)
+        self._long = [word for word in targets if len(word) >= THREE_SLIPS]
+        self._guesses: dict[str, tuple[Guess, ...]] = {}
 
     def is_word(self, word: str) -> bool:
         """Say whether a word (any case) is one of English or of the topics."""
         folded = word.casefold()
-        return folded in self._domain or folded in self._names or folded in english_counts()
+        return self._is_real(folded) or folded in self._names
+
+    def _is_real(self, word: str) -> bool:
+        return word in self._domain or word in english_counts()
 
     def english(self, word: str) -> float:
         """Return how English a word is: 1 for a word of English or of the field, else 0; half in doubt.
@@ -85,9 +136,9 @@ class Spelling:
         In doubt are slips, and the names, which are words of many languages.
         """
         folded = word.casefold()
-        if folded in self._domain or folded in english_counts():
+        if self._is_real(folded):
             return 1.0
-        return 0.5 if folded in self._names or self._word(word) != word else 0.0
+        return 0.5 if folded in self._names or self.corrected(word) != word else 0.0
 
     def strange(self, text: str) -> float:
         """Return the share of a text's words, marks and digits inside them included, that nobody knows."""
@@ -96,41 +147,112 @@ class Spelling:
         return sum(not self.is_word(word.replace("'s", "")) for word in words) / len(words) if words else 0.0
 
     def corrected(self, text: str) -> str:
-        """Return the text with unknown words replaced by what they were meant for."""
-        return _WORD.sub(lambda match: self._word(match.group()), text)
+        """Return the text with the words that were meant."""
+        tokens = list(_TOKEN.finditer(text))
+        written = [token.group() for token in tokens]
+        fixed = [i > 0 and _is_name(word) and _is_lower(written[i - 1]) for i, word in enumerate(written)]
+        meant = self._meant([word.casefold() for word in written], fixed)
+        found, at = [], 0
+        for token, word, right in zip(tokens, written, meant, strict=True):
+            found += [text[at : token.start()], word if right == word.casefold() else right]
+            at = token.end()
+        return "".join([*found, text[at:]])
 
-    def _word(self, word: str) -> str:
-        if len(word) < MIN_LENGTH or not word.isascii() or "'" in word or self.is_word(word):
-            return word
-        folded = word.casefold()
-        if folded not in self._known:
-            if len(self._known) > _CACHE_LIMIT:
-                self._known.clear()
-            self._known[folded] = self._nearest(folded)
-        return word if self._known[folded] == folded else self._known[folded]
-
-    def _nearest(self, word: str) -> str:
-        """Return what a word was probably meant for: of the field, or one slip from a frequent word; else itself."""
-        if word.endswith("s") and self.is_word(word[:-1]):
-            return word
-        slips = 1 if len(word) <= ONE_SLIP else 2
-        found = [
-            s
-            for s in self._index.lookup(word, Verbosity.ALL, max_edit_distance=slips)
-            if s.count == DOMAIN_COUNT or s.distance == 1
+    def _meant(self, words: Sequence[str], fixed: Sequence[bool]) -> list[str]:
+        """Return the likeliest words (Viterbi 1967): the cheapest way through all guesses."""
+        slipped = any(word.isalpha() and len(word) >= MIN_LENGTH and not self._is_real(word) for word in words)
+        every = [
+            (Guess(word, 0.0),) if stays else self._guesses_of(word) for word, stays in zip(words, fixed, strict=True)
         ]
-        if not found:
-            return self._far(word) if len(word) >= THREE_SLIPS else word
-        best = min(found, key=lambda s: (s.distance, s.term[0] != word[0], -s.count))
-        if best.term[0] != word[0] and (best.distance > 1 or len(word) <= ONE_SLIP):
-            # A word with another beginning is another word, unless it is long and one slip away.
-            return word
-        if self._used.get(word, 0) * RARER > self._used.get(best.term, 0) > 0:
-            return word
-        return str(best.term)
+        every.append((Guess(_START, 0.0),))
+        ways: dict[str, tuple[float, tuple[str, ...]]] = {_START: (0.0, ())}
+        for i, word in enumerate(words):
+            guesses, after = every[i], [guess.word for guess in every[i + 1]]
+            if len(guesses) == 1 and len(ways) == 1:
+                ((before, (cost, way)),) = ways.items()
+                ways = {self._context(word): (cost, (*way, word))}
+                continue
+            further: dict[str, tuple[float, tuple[str, ...]]] = {}
+            for guess in guesses:
+                if not self._allowed(word, guess, list(ways), after, slipped):
+                    continue
+                cost, way = min(
+                    (cost - self._log_p(guess.word, before) + guess.cost, way) for before, (cost, way) in ways.items()
+                )
+                further[guess.word] = (cost, (*way, guess.word))
+            if len(guesses) == 1:
+                # What comes before is settled by this word.
+                further = {self._context(word): further[word]}
+            ways = further
+        return list(min(ways.values())[1])
 
-    def _far(self, word: str) -> str:
-        """Return the long word of the field that is three slips away, or the word itself."""
-        long = [w for w in self._domain if abs(len(w) - len(word)) <= 3 and w[0] == word[0] and len(w) >= THREE_SLIPS]
-        best = process.extractOne(word, sorted(long), scorer=OSA.distance, score_cutoff=3)
-        return str(best[0]) if best else word
+    @staticmethod
+    def _context(word: str) -> str:
+        """Return what a word is to the next: a mark begins anew."""
+        return word if word[0].isalnum() else _START
+
+    def _allowed(self, word: str, guess: Guess, before: Sequence[str], after: Sequence[str], slipped: bool) -> bool:
+        """Say whether a guess may stand for a word at all between these neighbours.
+
+        Args:
+            word: as it was written.
+            guess: what may have been meant.
+            before: what may stand before it.
+            after: what may stand after it.
+            slipped: whether there is a word in the message that is none.
+        """
+        if guess.word == word:
+            return True
+        beside = (
+            any((each, guess.word) in self._pairs for each in before),
+            any((guess.word, each) in self._pairs for each in after),
+        )
+        sounds = _sound(word) == _sound(guess.word)
+        if self._is_real(word):
+            return slipped and sounds and all(beside)
+        if word in self._names:
+            return sounds and (len(word) > BRIEF or any(beside))
+        if len(word) <= MIN_LENGTH:
+            return all(beside)
+        near = OSA.distance(word, guess.word) == 1
+        return len(word) > BRIEF or near or (sounds and any(beside)) or all(beside)
+
+    def _log_p(self, word: str, before: str) -> float:
+        """Return the log-probability of a word after another, smoothed by its own frequency (MacKay and Peto 1995)."""
+        general = english_counts().get(word, 0) / self._general_total
+        known = self._is_real(word)
+        used = max(1, self._used[word]) if known else min(self._used[word], TOGETHER)
+        alone = (used + _GENERAL * general) / (self._total + _GENERAL)
+        together = self._pairs.get((before, word), 0) if known else 0
+        before_used = self._used[before]
+        return max(_UNKNOWN, math.log((together + _ALONE * alone + 1e-12) / (before_used + _ALONE)))
+
+    def _guesses_of(self, word: str) -> tuple[Guess, ...]:
+        """Return what a word may have been meant for, itself first."""
+        known = word in self._domain or english_counts().get(word, 0) > RARE
+        if known or len(word) < MIN_LENGTH or not word.isascii() or not word.isalpha():
+            return (Guess(word, 0.0),)
+        if word not in self._guesses:
+            if len(self._guesses) > _CACHE_LIMIT:
+                self._guesses.clear()
+            self._guesses[word] = (Guess(word, 0.0), *self._near(word))
+        return self._guesses[word]
+
+    def _near(self, word: str) -> list[Guess]:
+        if word.endswith("s") and len(word) > BRIEF and self.is_word(word[:-1]):
+            return []
+        alike = set(self._sounds.get(_sound(word), ()))
+        near = {s.term for s in self._index.lookup(word, Verbosity.ALL, max_edit_distance=2)}
+        if len(word) >= THREE_SLIPS:
+            near |= {w for w, *_ in process.extract(word, self._long, scorer=OSA.distance, score_cutoff=3, limit=3)}
+        slip = SLIP * min(1.0, 5 / len(word))
+        found = []
+        for each in near | alike:
+            distance = OSA.distance(word, each)
+            learned = self._used[word] >= LEARNED and self._used[word] * RARER > self._used[each]
+            if distance > min(3, len(each) // 2) or learned:
+                continue
+            cost = slip * (distance * SOUND if each in alike else distance)
+            beginning = each[0] != word[0]
+            found.append(Guess(each, cost + BEGINNING * beginning * (0.5 if each in alike else 1.0)))
+        return sorted(found, key=lambda guess: guess.cost - self._log_p(guess.word, _START))[: 3 * _MOST]

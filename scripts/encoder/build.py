@@ -13,10 +13,10 @@ Fine-tuning is supervised contrastive learning (Khosla et al. 2020,
 arXiv:2004.11362): questions of one topic are pulled together, questions of other
 topics in the batch are pushed apart. Each batch holds several questions of several
 topics, and of several details of one topic, so every question meets positives and hard
-negatives alike. Beside it a linear
-head learns whether a message owes a medical referral first (binary cross-entropy); the
-head is thrown away, what it taught the encoder stays, and the topic classifier trains a
-head of its own on it.
+negatives alike; a second, weaker term pulls the details of a topic together. Beside it a
+linear head learns which medical referral, if any, a message is owed (cross-entropy); the
+head is thrown away, what it taught the encoder stays, and the models of understanding train
+heads of their own on it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,17 @@ from transformers import BertModel
 BASE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # A message of about 140 words; the sentences of longer ones are encoded one by one too.
 MAX_TOKENS = 192
-# Details of one topic that meet in a batch.
+# Details of one topic that meet in a batch, and the share of the term that keeps them together.
 DETAILS_PER_TOPIC = 3
+TOPIC_SHARE = 0.3
+# Share of questions whose spelling is varied; keys beside each other; letters that sound alike.
+MISSPELT = 0.35
+KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+NEIGHBOURS = {key: row[max(0, i - 1) : i] + row[i + 1 : i + 2] for row in KEYS for i, key in enumerate(row)}
+SOUNDS = {"a": "eu", "e": "aiu", "i": "ey", "o": "ua", "u": "oe", "y": "i", "c": "ks", "k": "c", "s": "cz", "z": "s"}
+# Scores of a pair that is not looked at, and the factor that lets the head be sure of a unit vector.
+_NEVER, _SURE = -1e9, 8
+NONE, IGNORED = "none", -100
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACT = ROOT / "artefacts" / "encoder"
 
@@ -76,14 +85,19 @@ def load_examples(data: Path) -> dict[str, list[str]]:
     return examples
 
 
-def owing_intents(data: Path) -> set[str]:
-    """Return the intents whose answer begins with a medical referral."""
-    owing = set()
+def owed_by_label(data: Path) -> dict[str, str | None]:
+    """Return which referral the questions of each label are owed: ``{label: referral}``.
+
+    ``None`` where it depends on the words of each question: topics whose answers begin
+    with a referral. Labels that are not listed owe none.
+    """
+    owed: dict[str, str | None] = {}
     for file in sorted(data.rglob("*.yml")):
         for name, variations in ((yaml.safe_load(file.read_text()) or {}).get("responses") or {}).items():
+            label = name.removeprefix("utter_")
             if (variations[0].get("metadata") or {}).get("referral") == "always":
-                owing.add(name.removeprefix("utter_"))
-    return owing
+                owed[label] = label if label.startswith("referral/") else None
+    return owed
 
 
 def batch_of(tokenizer: Tokenizer, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -110,10 +124,10 @@ def encode_sorted(model: PooledEncoder, tokenizer: Tokenizer, texts: list[str], 
 
 
 def augment(text: str, rng: random.Random) -> str:
-    """Vary spelling as people on phones do: dropped, doubled or swapped letters, no marks."""
+    """Vary spelling as people on phones do: dropped, doubled, swapped or neighbouring letters, no marks."""
     if rng.random() < 0.3:
         text = text.replace("?", "").replace(",", "").replace("'", "")
-    if rng.random() < 0.2 and len(text) > 12:
+    if rng.random() < MISSPELT and len(text) > 5:
         for _ in range(1 + len(text) // 40):
             i = rng.randrange(1, len(text) - 1)
             if text[i].isalpha() and text[i + 1 : i + 2].isalpha():
@@ -122,16 +136,27 @@ def augment(text: str, rng: random.Random) -> str:
                         text[:i] + text[i + 1 :],
                         text[:i] + text[i] + text[i:],
                         text[:i] + text[i + 1] + text[i] + text[i + 2 :],
+                        text[:i] + rng.choice(NEIGHBOURS.get(text[i].lower(), text[i])) + text[i + 1 :],
+                        text[:i] + rng.choice(SOUNDS.get(text[i].lower(), text[i])) + text[i + 1 :],
                     ]
                 )
     return text
+
+
+def contrast(vectors: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Return the supervised contrastive loss of ``vectors`` ``[texts, 384]`` with a label each."""
+    itself = torch.eye(len(labels), dtype=torch.bool)
+    scores = (vectors @ vectors.T / temperature).masked_fill(itself, _NEVER)
+    log_share = scores - torch.logsumexp(scores, dim=1, keepdim=True)
+    positive = (labels[:, None] == labels[None, :]) & ~itself
+    return (-(log_share * positive).sum(1) / positive.sum(1).clamp(min=1)).mean()
 
 
 def fine_tune(
     model: PooledEncoder,
     tokenizer: Tokenizer,
     examples: dict[str, list[str]],
-    owing: set[str],
+    owed: dict[str, str | None],
     *,
     epochs: int,
     learning_rate: float,
@@ -151,7 +176,8 @@ def fine_tune(
     # which questions of people we have not met depend on.
     for parameter in model.bert.embeddings.parameters():
         parameter.requires_grad_(False)
-    head = torch.nn.Linear(384, 1)
+    referrals = [NONE, *sorted({name for name in owed.values() if name})]
+    head = torch.nn.Linear(384, len(referrals))
     optimiser = torch.optim.AdamW(
         [
             {"params": [p for p in model.parameters() if p.requires_grad], "lr": learning_rate},
@@ -183,17 +209,16 @@ def fine_tune(
                 texts.append(augment(text, rng))
                 labels.append(label)
         vectors = encode_sorted(model, tokenizer, texts)
-        target = torch.tensor(labels)
-        scores = vectors @ vectors.T / temperature
-        itself = torch.eye(len(texts), dtype=torch.bool)
-        scores = scores.masked_fill(itself, -1e9)
-        log_share = scores - torch.logsumexp(scores, dim=1, keepdim=True)
-        positive = (target[:, None] == target[None, :]) & ~itself
-        loss = -(log_share * positive).sum(1) / positive.sum(1).clamp(min=1)
-        owed = torch.tensor([float(chosen[label] in owing) for label in labels])
-        # The unit vectors are scaled up so that the head can be sure of something.
-        referral_loss = torch.nn.functional.binary_cross_entropy_with_logits(head(8 * vectors).squeeze(1), owed)
-        loss = loss.mean() + referral_share * referral_loss
+        topic_of = [topics.index(chosen[label].partition(".")[0]) for label in labels]
+        named = [owed.get(chosen[label], NONE) for label in labels]
+        # Where the words of the question decide, the head learns nothing.
+        names = torch.tensor([IGNORED if name is None else referrals.index(name) for name in named])
+        referral_loss = torch.nn.functional.cross_entropy(head(_SURE * vectors), names, ignore_index=IGNORED)
+        loss = (
+            contrast(vectors, torch.tensor(labels), temperature)
+            + TOPIC_SHARE * contrast(vectors, torch.tensor(topic_of), temperature)
+            + referral_share * referral_loss
+        )
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -295,7 +320,7 @@ def main() -> None:
             model,
             tokenizer,
             load_examples(args.data),
-            owing_intents(args.data),
+            owed_by_label(args.data),
             epochs=args.epochs,
             learning_rate=args.learning_rate,
             temperature=args.temperature,
