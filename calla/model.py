@@ -19,6 +19,7 @@ INGREDIENTS = (
     "domain.yml",
     "data",
     "calla/nlu/understanding.py",
+    "calla/understanding/context.py",
     "calla/understanding/cutting.py",
     "calla/understanding/encoder.py",
     "calla/understanding/learning.py",

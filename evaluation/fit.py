@@ -72,7 +72,12 @@ THRESHOLDS = {
 def lines_of(name: str) -> list[dict[str, Any]]:
     """Read a development set: our own, and those of strangers that have been looked at."""
     files = sorted(DEVELOPMENT.parent.glob(f"*/{name}.jsonl"))
-    return [json.loads(line) for file in files if file.parent.name != UNSEEN for line in file.read_text().splitlines()]
+    return [
+        json.loads(line) | {"counts": 1.0 if file.parent == DEVELOPMENT else STRANGERS_COUNT}
+        for file in files
+        if file.parent.name != UNSEEN
+        for line in file.read_text().splitlines()
+    ]
 
 
 _FITTING: list[Fitting] = []
@@ -118,12 +123,12 @@ class Fitting:
 def gate(fitting: Fitting) -> None:
     """Fit how sure a topic is, and how sure it is that a message is inside the field."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_predict
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     labels = fitting.labels
     outside = labels.index("out_of_scope")
-    rows, right, inside = [], [], []
-    for name, in_scope in (("questions", True), ("out_of_scope", False)):
+    rows, right, inside, counts = [], [], [], []
+    for name, in_scope in (("questions", True), ("misspelt", True), ("needs", True), ("out_of_scope", False)):
         lines = lines_of(name)
         texts = [fitting.reading(line["text"]).text for line in lines]
         scores = fitting.models.topics.score(texts, fitting.models.encoder.encode_many(texts))
@@ -132,15 +137,20 @@ def gate(fitting: Fitting) -> None:
             rows.append(features[1:])
             right.append(in_scope and labels[order[0]].rpartition("/")[2] == line["topic"])
             inside.append(in_scope)
+            counts.append(line["counts"])
     x, is_right, is_inside = np.array(rows), np.array(right), np.array(inside)
-    p = cross_val_predict(LogisticRegression(), x, is_inside, cv=10, method="predict_proba")[:, 1]
+    weight = {"sample_weight": np.array(counts)}
+    p = cross_val_predict(
+        LogisticRegression(), x, is_inside, cv=StratifiedKFold(10, shuffle=True, random_state=SEED),
+        method="predict_proba", fit_params=weight,
+    )[:, 1]  # fmt: skip
     threshold = np.quantile(p[is_inside], DECLINED)
     print(
         f"right topic {is_right[is_inside].mean():.3f}; at {DECLINED:.0%} declined (from {threshold:.2f}) "
         f"{np.mean(p[~is_inside] < threshold):.3f} of what is outside is rejected"
     )
     for name, target in (("certainty", is_right), ("inside", is_inside)):
-        fitted = LogisticRegression().fit(x, target)
+        fitted = LogisticRegression().fit(x, target, **weight)
         fitting.keep(name, FEATURES, (fitted.intercept_[0], *fitted.coef_[0]))
 
 
@@ -170,30 +180,32 @@ def choice(x: np.ndarray, chosen: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.asarray(minimize(loss, np.zeros(x.shape[2]), jac=True, method="L-BFGS-B").x / scale)
 
 
-def _leaning_rows(fitting: Fitting) -> dict[str, list[tuple[str, str, Optional[str], int]]]:
-    """Return what leans on something: (source, text, topic before, index of the right label)."""
+def _leaning_rows(fitting: Fitting) -> dict[str, list[tuple[str, str, Optional[str], int, float]]]:
+    """Return what leans on something: (source, text, topic before, index of the right label, how much it counts)."""
     catalogue = fitting.catalogue
     index = {label.rpartition("/")[2]: i for i, label in enumerate(fitting.labels)}
-    rows: dict[str, list[tuple[str, str, Optional[str], int]]] = {"follow-ups": [], "alone": [], "parts": []}
+    rows: dict[str, list[tuple[str, str, Optional[str], int, float]]] = {"follow-ups": [], "alone": [], "parts": []}
     for line in lines_of("followups"):
         turns = line["turns"][-len(line["topics"]) :]
         for (_, before), (text, topic) in pairwise(zip(turns, line["topics"], strict=True)):
             if before in catalogue.topics and catalogue.topics[before].group == FAQ and topic in index:
-                rows["follow-ups"].append((line["turns"][0], fitting.reading(text).text, before, index[topic]))
+                read = fitting.reading(text).text
+                rows["follow-ups"].append((line["turns"][0], read, before, index[topic], line["counts"]))
     for line in lines_of("multi"):
         reading = fitting.reading(line["text"])
         # Only where it is plain which part asks for which topic.
         if len(reading.parts) == len(line["topics"]):
             for before, part, topic in zip([None, *line["topics"]], reading.parts, line["topics"], strict=False):
                 known = before if before and catalogue.topics[before].group == FAQ else None
-                rows["parts"].append((reading.text, part.text, known, index[topic]))
+                rows["parts"].append((reading.text, part.text, known, index[topic], line["counts"]))
     chance = random.Random(SEED)
     for line in lines_of("questions") + lines_of("out_of_scope"):
         before = chance.choice(rows["follow-ups"])[2]
         if len(line["text"].split()) <= follow_up.MAX_WORDS and line["topic"] != before:
             topic = catalogue.topics.get(line["topic"])
             if topic is None or topic.group != REFERRAL:
-                rows["alone"].append((line["text"], fitting.reading(line["text"]).text, before, index[line["topic"]]))
+                read = fitting.reading(line["text"]).text
+                rows["alone"].append((line["text"], read, before, index[line["topic"]], 1.0))
     return rows
 
 
@@ -213,13 +225,15 @@ def leaning(fitting: Fitting) -> None:
                     text, fitting.catalogue.topics.get(before or ""), judging, fitting.catalogue,
                     source if name == "parts" else None,
                 )
-                for name, source, text, before, _ in chosen
+                for name, source, text, before, *_ in chosen
             ]
         )  # fmt: skip
-        y = np.array([right for *_, right in chosen])
+        y = np.array([right for *_, right, _ in chosen])
         kind = np.array([name for name, *_ in chosen])
         fold = np.array([zlib.crc32(source.encode()) % 10 for _, source, *_ in chosen])
-        weight = np.where(kind == "alone", len(rows["follow-ups"]) / len(rows["alone"]), 1.0)
+        counts = np.array([count for *_, count in chosen])
+        # What stands for itself is drawn by chance and weighs as much as all that leans on something.
+        weight = np.where(kind == "alone", counts[kind != "alone"].sum() / max(1, (kind == "alone").sum()), counts)
         top = np.zeros((len(y), len(fitting.labels)))
         for k in range(10):
             w = choice(x[fold != k], y[fold != k], weight[fold != k])

@@ -1,9 +1,15 @@
-"""What a text says of its own words: that they are denied."""
+"""What a text says of its own words: that they are denied, that they are about somebody."""
 
 from __future__ import annotations
 
 import re
 
+# Evidence of a person: a message about nobody's body, care or medicine is no report.
+_PERSON = re.compile(
+    r"\b(?:i|i'm|im|i've|ive|i'd|my|me|mine|we|our|us|wifes?|husband|mums?|moms?|mother|dad|sister|brother|partner|"
+    r"daughter|son|aunt|gran|nan|friend|hers?|she|she's|shes|he|he's|hes|his|him|they|patient|toddler|baby|child)\b",
+    re.I,
+)
 # Denials in the manner of NegEx (Chapman et al. 2001): learned models read past them.
 # They are only evidence against a danger that can be denied; the screen has its own rules
 # of context, and "but" takes a denial back.
@@ -24,3 +30,8 @@ UNDENIABLE = frozenset({"emergency", "emotional_crisis", "refuse_or_delay_care"}
 def is_denied(text: str) -> bool:
     """Say whether a text denies a finding ("normal", "no lump") without taking it back."""
     return bool(_DENIAL.search(text)) and not _BUT.search(text)
+
+
+def speaks_of_a_person(text: str) -> bool:
+    """Say whether a text is about somebody: the writer, or somebody near."""
+    return bool(_PERSON.search(text))

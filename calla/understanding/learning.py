@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
@@ -11,18 +10,13 @@ import numpy as np
 from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue
 from calla.safety.screen import load_screen
 from calla.text import clean
+from calla.understanding.context import speaks_of_a_person
 from calla.understanding.spelling import Spelling
 from calla.understanding.topic_model import TopicModel
 from calla.understanding.urgency_model import NONE, UrgencyModel
 
 # The line before a word's meaning is owed by the topic, not by the words of the question.
 _WORD_REFERRAL, _MEDICINES = "word", "medicines"
-# Evidence of a person in an example.
-_PERSON = re.compile(
-    r"\b(?:i|i'm|im|i've|ive|i'd|my|me|mine|we|our|us|wifes?|mums?|moms?|mother|sister|husband|partner|daughter|aunt|gran|"
-    r"nan|friend|hers?|she|she's|shes|he|his|him|they|patient)\b",
-    re.I,
-)
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ def owed_by_examples(examples: Iterable[tuple[str, str]], catalogue: Catalogue) 
     found: list[Optional[str]] = []
     for text, label in examples:
         topic = catalogue.by_intent(label)
-        person = bool(_PERSON.search(text))
+        person = speaks_of_a_person(text)
         if label == OUT_OF_SCOPE or topic is None:
             found.append(NONE)
         elif topic.group == REFERRAL:

@@ -6,8 +6,8 @@ symmetric deletes, Damerau-Levenshtein distance) and by sound (Metaphone, Philip
 people who write by ear: "hoo reeds the mamagram". Usual is what the questions in the topics say:
 "how mutch" is "how much". A real word is only touched if it is a rare one that sounds like a
 usual one, both neighbours ask for that, and the writer has slipped elsewhere: "stinky" is not
-"sticky", and "gout" is not "good". The safety screen has guesses of its own (``calla.safety.spelling``), which can only add to what
-it finds as written.
+"sticky", and "gout" is not "good". The safety screen has guesses of its own
+(``calla.safety.spelling``), which can only add to what it finds as written.
 """
 
 from __future__ import annotations
@@ -74,10 +74,6 @@ def _sound(word: str) -> str:
 def _is_name(word: str) -> bool:
     """Say whether a word looks like a name that a slip does not explain: short, with a capital."""
     return len(word) <= BRIEF and word[:1].isupper() and word[1:].islower()
-
-
-def _is_lower(word: str) -> bool:
-    return word.islower() or not word.isalpha()
 
 
 class Guess(NamedTuple):
@@ -150,7 +146,9 @@ class Spelling:
         """Return the text with the words that were meant."""
         tokens = list(_TOKEN.finditer(text))
         written = [token.group() for token in tokens]
-        fixed = [i > 0 and _is_name(word) and _is_lower(written[i - 1]) for i, word in enumerate(written)]
+        # In a message whose words all begin with capitals a capital says nothing.
+        plain = 2 * sum(word.islower() for word in written) >= sum(word.isalpha() for word in written)
+        fixed = [plain and i > 0 and _is_name(word) for i, word in enumerate(written)]
         meant = self._meant([word.casefold() for word in written], fixed)
         found, at = [], 0
         for token, word, right in zip(tokens, written, meant, strict=True):
@@ -169,7 +167,7 @@ class Spelling:
         for i, word in enumerate(words):
             guesses, after = every[i], [guess.word for guess in every[i + 1]]
             if len(guesses) == 1 and len(ways) == 1:
-                ((before, (cost, way)),) = ways.items()
+                ((cost, way),) = ways.values()
                 ways = {self._context(word): (cost, (*way, word))}
                 continue
             further: dict[str, tuple[float, tuple[str, ...]]] = {}

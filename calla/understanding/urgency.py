@@ -19,25 +19,20 @@ from calla.plan import ACUTE, MODEL, SCREEN, Owed
 from calla.safety.screen import Finding, load_screen
 from calla.safety.vocabulary import KINDS
 from calla.understanding import reference
-from calla.understanding.context import UNDENIABLE, is_denied
-from calla.understanding.judgement import Judging, logistic
+from calla.understanding.context import UNDENIABLE, is_denied, speaks_of_a_person
+from calla.understanding.judgement import Judging, log_odds, logistic
 from calla.understanding.language import ENGLISH
 from calla.understanding.reading import Reading
 
 EVIDENCE = (
     "bias", "whole", "worst clause", "second clause", "clauses", "hint", "sure rule", "denied",
     "rule in strange words", "hint, worst clause", "sure rule, worst clause",
+    "person", "rule without a person", "outside the field", "rule outside the field",
 )  # fmt: skip
 # Words of a message that says little else than the words of a rule.
 _BRIEF = 5
 # Words up to which a message may be a fragment that the turn before completes.
 MAX_FRAGMENT = 14
-# Evidence of a person: a message about nobody's body, care or medicine is no report.
-_PERSON = re.compile(
-    r"\b(?:i|i'm|im|i've|ive|i'd|my|me|mine|we|our|us|wife|husband|mum|mom|mother|dad|sister|brother|partner|"
-    r"daughter|son|aunt|gran|nan|friend|her|hers|she|she's|shes|he|he's|his|him|they|patient|toddler|baby|child)\b",
-    re.I,
-)
 _NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6](?: ?[abc])?)\b\W*$", re.I)
 # Log-odds beyond which more says no more.
 _CEILING = 12.0
@@ -59,7 +54,7 @@ def completed(text: str, before: Optional[Topic]) -> list[str]:
     subject = before.subject or before.title
     if number := _NUMBER.match(text):
         return [f"{subject} {number.group(1)}"]
-    if not _PERSON.search(text):
+    if not speaks_of_a_person(text):
         return []
     return list(dict.fromkeys([reference.put_subject(text, subject), f"{before.title.rstrip('?')}: {text}"]))
 
@@ -87,7 +82,7 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
     for name in _named(units, found, judging):
         mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))
         # "And magnesium?" is nobody's medicine.
-        nobody = name in (*_MILD, _MEDICINES) and not _PERSON.search(reading.text)
+        nobody = name in (*_MILD, _MEDICINES) and not speaks_of_a_person(reading.text)
         if not mild and not nobody:
             owes.setdefault(name, MODEL)
     if not owes:
@@ -132,6 +127,7 @@ def evidence(reading: Reading, units: Sequence[str], found: Sequence[Finding], j
     names = {_name(worst_text, judging)}
     denied = is_denied(worst_text) and not names & UNDENIABLE
     hint, sure = any(f.hint for f in found), any(not f.hint for f in found)
+    person, outside = speaks_of_a_person(text), log_odds(judging.share(worst_text, OUT_OF_SCOPE))
     return np.array(
         [
             1.0,
@@ -145,6 +141,10 @@ def evidence(reading: Reading, units: Sequence[str], found: Sequence[Finding], j
             reading.strange * (hint or sure),
             hint * max(worst, whole),
             sure * max(worst, whole),
+            person,
+            (hint or sure) * (not person),
+            outside,
+            (hint or sure) * outside,
         ],
         dtype=float,
     )

@@ -10,7 +10,10 @@ from calla.understanding.spelling import Spelling, english_counts
 ANSWERS = [
     "Calcifications are tiny specks on a mammogram. Magnesium and vitamin K2. The biopsy. The radiologist. Atypia."
 ]
-QUESTIONS = ["what is dcis"] * 9 + ["does the biopsy hurt"] * 9
+QUESTIONS = [
+    *["what is dcis", "does the biopsy hurt", "how much vitamin k2 a day", "does a mammogram hurt"] * 9,
+    *["are dense breasts a problem", "which foods should i avoid", "it is not in the heart", "a good thing"] * 9,
+]
 SPELLING = Spelling(ANSWERS, QUESTIONS, names={"eliquis", "birads", "spiculated"})
 
 
@@ -26,6 +29,26 @@ SPELLING = Spelling(ANSWERS, QUESTIONS, names={"eliquis", "birads", "spiculated"
 )
 def test_slips_are_put_right(wrong: str, right: str) -> None:
     assert SPELLING.corrected(wrong) == right
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("how mutch vitamn k2 a day", "how much vitamin k2 a day"),
+        ("dus a mamogram hert", "does a mammogram hurt"),
+        ("ar dence brests a problem", "ar dense breasts a problem"),
+        ("wich foods shud i avoyd", "which foods should i avoid"),
+    ],
+)
+def test_words_written_by_ear_are_put_right_by_their_neighbours(wrong: str, right: str) -> None:
+    assert SPELLING.corrected(wrong) == right
+
+
+@pytest.mark.parametrize(
+    "text", ["a weird knot in the calf", "rid of gout for good", "mice in the loft", "an egg in Burkina Faso"]
+)
+def test_a_rare_word_is_not_taken_for_a_usual_one_that_sounds_alike(text: str) -> None:
+    assert SPELLING.corrected(text) == text
 
 
 @pytest.mark.parametrize(
