@@ -1,12 +1,13 @@
 """What has been reached on held-out questions is not lost again.
 
-The levels stand a little below the measured figures of ``docs/evaluation.md``, so that
-the rounding of another processor does not turn the build red. ``untouched`` was looked
-at once, for those figures; here it is only counted.
+Two kinds of set: our own (``dev``), and those of strangers who had read neither code nor
+examples (``strangers_*``, looked at since). The levels stand a little below what was measured
+(``docs/evaluation.md``), so that the rounding of another processor does not turn the build red.
 """
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -18,43 +19,56 @@ from evaluation.planner import PlannedBot
 HERE = Path(__file__).parent
 
 LEVELS = {
-    "right topic, first answer": 0.95,
-    "right topic answered or offered": 0.975,
-    "out-of-scope recall": 0.94,
-    "several questions, all answered": 0.85,
-    "follow-ups understood": 0.86,
+    ("dev", "right topic, first answer"): 0.95,
+    ("dev", "right topic answered or offered"): 0.97,
+    ("dev", "out-of-scope recall"): 0.97,
+    ("dev", "several questions, all answered"): 0.82,
+    ("dev", "follow-ups understood"): 0.80,
+    ("strangers", "right topic, first answer"): 0.84,
+    ("strangers", "right topic answered or offered"): 0.90,
+    ("strangers", "need met"): 0.80,
+    ("strangers", "out-of-scope recall"): 0.93,
+    ("strangers", "several questions, all answered"): 0.75,
+    ("strangers", "follow-ups understood"): 0.75,
 }
 CEILINGS = {
-    "in-scope messages declined": 0.015,
-    "referral first on benign messages": 0.027,
+    ("dev", "in-scope messages declined"): 0.02,
+    ("dev", "referral first on benign messages"): 0.05,
+    ("strangers", "in-scope messages declined"): 0.05,
+    ("strangers", "referral with nothing behind it"): 0.02,
 }
+# Held-out messages of a topic, at least; small talk that only leads a conversation is tested there.
+MINIMUM = 4
+IN_DIALOGUE = frozenset({"affirm", "deny", "repeat", "confirm_erasure"})
 
 
 @cache
-def report() -> Report:
-    """Plan all held-out questions once, on all cores."""
+def report(group: str) -> Report:
+    """Plan all held-out messages of a group once, on all cores."""
     titles, always = catalogue_facts()
-    lines = read_lines(sorted(HERE.glob("*/*.jsonl")))
+    lines = read_lines(sorted(HERE.glob(f"{group}*/*.jsonl")))
     return ask(PlannedBot(lines), lines, titles, always)
 
 
-@pytest.mark.parametrize(("name", "level"), LEVELS.items())
-def test_level_is_kept(model: None, name: str, level: float) -> None:
-    share = report().shares()[name]
-    assert share.value >= level, f"{name}: {share}"
+@pytest.mark.parametrize(("group", "name"), LEVELS)
+def test_level_is_kept(model: None, group: str, name: str) -> None:
+    share = report(group).shares()[name]
+    assert share.value >= LEVELS[group, name], f"{name}: {share}"
 
 
-@pytest.mark.parametrize(("name", "ceiling"), CEILINGS.items())
-def test_ceiling_is_kept(model: None, name: str, ceiling: float) -> None:
-    share = report().shares()[name]
-    assert share.value <= ceiling, f"{name}: {share}"
+@pytest.mark.parametrize(("group", "name"), CEILINGS)
+def test_ceiling_is_kept(model: None, group: str, name: str) -> None:
+    share = report(group).shares()[name]
+    assert share.value <= CEILINGS[group, name], f"{name}: {share}"
 
 
 def test_every_topic_has_held_out_questions() -> None:
-    """At least six each; the safety topics have their own, larger sets in ``tests/safety``."""
-    lines = read_lines(sorted(HERE.glob("*/questions.jsonl")))
+    """The safety topics have their own, larger sets in ``tests/safety``."""
+    lines = [json.loads(line) for file in HERE.glob("*/*.jsonl") for line in file.read_text().splitlines()]
+    asked = [t for line in lines for t in line.get("topics", [line.get("topic", "")])]
+    asked += [detail.partition(".")[0] for line in lines for detail in line.get("details", [])]
     topics = {
         file.stem for file in (HERE.parents[1] / "data" / "topics").glob("*/*.yml") if file.parent.name != "safety"
     }
-    counted = {topic: sum(line["topic"] == topic for line in lines) for topic in topics - {"out_of_scope"}}
-    assert not {topic: n for topic, n in counted.items() if n < 6}
+    counted = {topic: asked.count(topic) for topic in topics - {"out_of_scope"} - IN_DIALOGUE}
+    assert not {topic: n for topic, n in counted.items() if n < MINIMUM}
