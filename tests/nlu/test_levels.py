@@ -38,7 +38,7 @@ CEILINGS = {
     ("strangers", "referral with nothing behind it"): 0.02,
 }
 # Held-out messages of a topic, at least; small talk that only leads a conversation is tested there.
-MINIMUM = 4
+MINIMUM = 5
 IN_DIALOGUE = frozenset({"affirm", "deny", "repeat", "confirm_erasure"})
 
 
@@ -64,7 +64,8 @@ def test_ceiling_is_kept(model: None, group: str, name: str) -> None:
 
 def test_every_topic_has_held_out_questions() -> None:
     """The safety topics have their own, larger sets in ``tests/safety``."""
-    lines = [json.loads(line) for file in HERE.glob("*/*.jsonl") for line in file.read_text().splitlines()]
+    files = [*HERE.glob("*/*.jsonl"), *HERE.parent.glob("strangers_*/*.jsonl")]
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     asked = [t for line in lines for t in line.get("topics", [line.get("topic", "")])]
     asked += [detail.partition(".")[0] for line in lines for detail in line.get("details", [])]
     topics = {
