@@ -116,7 +116,7 @@ def candidates_of(
             wording
             for (_, part, topic), leans in zip(placed, leaning, strict=True)
             if leans
-            for wording in follow_up.wordings(part.text, topic, part=True)
+            for wording in follow_up.wordings(part.text, topic, catalogue, part=True)
         ]
     )
     found: list[tuple[int, cutting.Part, Judgement]] = []

@@ -10,6 +10,7 @@ the topic before. The weights are those of a conditional logit (McFadden 1974), 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Optional, Sequence
 
@@ -48,23 +49,26 @@ OUTSIDE_FROM = 0.7
 OUTSIDE_FROM_REFERRING = 0.85
 # Probability from which a topic is worth offering.
 OFFER_FROM = 0.04
+_WORDS = re.compile(r"[\w'-]+")
 # A topic that names the one before among its own related ones is half as near as one that
 # is named by it.
 _RELATED_BACK = 0.5
 
 
-def wordings(text: str, before: Optional[Topic], *, part: bool = False) -> list[str]:
+def wordings(text: str, before: Optional[Topic], catalogue: Catalogue, *, part: bool = False) -> list[str]:
     """Return a text as it is, completed by the subject before, and put for the aspect before.
 
     Args:
         text: a message or a part of one.
         before: the topic that was answered, or asked for, just before, if any.
+        catalogue: says which words name a subject: "and MK-4?" after MK-7 has one of its own.
         part: whether it is a part; then it has an aspect of its own nearly always, and is
             not put for another (which costs time).
     """
     core = reference.correction(text) or reference.without_lead(text) or text
     subject = (before.subject or before.title) if before else DEFAULT_SUBJECT
-    found = [text, reference.put_subject(core, subject)]
+    complete = catalogue.names_subject(_WORDS.findall(core)) and not reference.has_pronoun(core)
+    found = [text, core if complete else reference.put_subject(core, subject)]
     return found if part or before is None else [*found, reference.in_aspect(before.aspect, core)]
 
 
@@ -84,7 +88,7 @@ def evidence(
         ``[labels, EVIDENCE]``, labels in the order of the topic model.
     """
     labels = judging.labels
-    worded = wordings(text, before, part=message is not None)
+    worded = wordings(text, before, catalogue, part=message is not None)
     judging.all(worded)
     scores = [judging.scores(wording) for wording in worded]
     fits = [np.log(s.probabilities[0] + FLOOR) for s in scores]
@@ -147,7 +151,7 @@ def judge(
         outcome = "answer"
     else:
         outcome = "clarify" if candidates else "decline"
-    judged = judging.all(wordings(text, before, part=message is not None))
+    judged = judging.all(wordings(text, before, catalogue, part=message is not None))
     surest = max([j for j in judged if j.label == best] or judged, key=lambda j: j.certainty)
     return replace(surest, outcome=outcome, label=best, candidates=candidates[:MAX_CANDIDATES], certainty=certainty)
 

@@ -127,12 +127,12 @@ class Spelling:
         return word in self._domain or word in english_counts()
 
     def english(self, word: str) -> float:
-        """Return how English a word is: 1 for a word of English or of the field, else 0; half in doubt.
+        """Return how English a word is: 1 for a word of English or that many people ask with, else 0; half in doubt.
 
         In doubt are slips, and the names, which are words of many languages.
         """
         folded = word.casefold()
-        if self._is_real(folded):
+        if folded in english_counts() or self._used[folded] >= USUAL:
             return 1.0
         return 0.5 if folded in self._names or self.corrected(word) != word else 0.0
 

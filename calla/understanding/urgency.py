@@ -28,6 +28,7 @@ EVIDENCE = (
     "bias", "whole", "worst clause", "second clause", "clauses", "hint", "sure rule", "denied",
     "rule in strange words", "hint, worst clause", "sure rule, worst clause",
     "person", "rule without a person", "outside the field", "rule outside the field",
+    "rule against the model",
 )  # fmt: skip
 # Words of a message that says little else than the words of a rule.
 _BRIEF = 5
@@ -36,6 +37,8 @@ MAX_FRAGMENT = 14
 _NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6](?: ?[abc])?)\b\W*$", re.I)
 # Log-odds beyond which more says no more.
 _CEILING = 12.0
+# Log-odds below which the model contradicts a rule.
+_CONTRARY = -3.0
 # What owes no more than an appointment: the model alone must be surer of it, and never
 # hears it in a fragment that it completed itself.
 _MEDICINES = "medicines"
@@ -83,7 +86,8 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
         mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))
         # "And magnesium?" is nobody's medicine.
         nobody = name in (*_MILD, _MEDICINES) and not speaks_of_a_person(reading.text)
-        if not mild and not nobody:
+        unsure = KINDS[name] in ACUTE and p < judging.weights.threshold("planned_from")
+        if not mild and not nobody and not unsure:
             owes.setdefault(name, MODEL)
     if not owes:
         # Something is owed: what a rule found, if nobody is surer of anything else. A hint of an
@@ -145,6 +149,8 @@ def evidence(reading: Reading, units: Sequence[str], found: Sequence[Finding], j
             (hint or sure) * (not person),
             outside,
             (hint or sure) * outside,
+            # In plain words; what is strange to the model it cannot contradict.
+            (hint or sure) * (max(worst, whole) < _CONTRARY) * (1 - reading.strange),
         ],
         dtype=float,
     )
