@@ -1,5 +1,5 @@
 /** Whom to call: in one tap, and without the server. */
-import type {Reason} from './connection';
+import type {Reason} from './requests';
 import {icon, ICONS, make} from './dom';
 import {contactButtons} from './message';
 import type {Contact} from './protocol';
