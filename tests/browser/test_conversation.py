@@ -226,10 +226,13 @@ def test_clearing_erases_here_and_on_the_server(visit: New, server: RealServer) 
     visitor.page.get_by_role("button", name="Erase").click()
     expect(visitor.page.locator(".said")).to_have_count(0)
     visitor.ready()
-    old = visitor.page.request.post(
-        f"{server.url}/chat/sync", data={}, headers={"Authorization": f"Bearer {token}"}
-    ).json()
-    assert old["history"] == []
+    # The erased conversation is not empty but gone: nobody can go on with it, or begin it again.
+    header = {"Authorization": f"Bearer {token}"}
+    for call in ("sync", "message", "export"):
+        old = visitor.page.request.post(f"{server.url}/chat/{call}", data={"id": "0" * 8, "text": "a"}, headers=header)
+        assert (old.status, old.json()["error"]) == (401, "unauthorized"), call
+    resumed = visitor.page.request.post(f"{server.url}/chat/session", data={}, headers=header).json()
+    assert (resumed["resumed"], resumed["history"]) == (False, [])
     visitor.page.reload()
     visitor.ready()
     assert visitor.said() == []

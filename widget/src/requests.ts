@@ -50,7 +50,8 @@ export class Requests {
     // cannot, the server has not been told to trust this website.
     const probe = {cache: 'no-store', credentials: 'omit', signal: this.within(SESSION_LIMIT)} as const;
     const reached = await fetch(`${this.server}/chat/icon.svg`, probe).then((answer) => answer.ok, () => false);
-    if (!reached) return 'offline';
+    // The browser tells of a violation only after the request has failed.
+    if (!reached) return this.forbidden ? 'policy' : 'offline';
     return this.send('session', {}).then(() => 'offline' as const, () => 'origin' as const);
   }
 
