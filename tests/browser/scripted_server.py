@@ -88,7 +88,11 @@ class ScriptedServer:
     def hold(self, text: str) -> Callable[[], None]:
         """Keep the answers to a message back; return what lets them go."""
         held = self._held[text] = asyncio.Event()
-        return lambda: self._loop.call_soon_threadsafe(held.set) and None
+
+        def release() -> None:
+            self._loop.call_soon_threadsafe(held.set)
+
+        return release
 
     async def _serve(self) -> None:
         domain = texts()

@@ -57,6 +57,26 @@ def test_the_header_says_whom_to_call_at_any_time(meet: New) -> None:
     expect(visitor.page.get_by_role("button", name="Whom to call")).to_be_focused()
 
 
+def test_every_number_is_there_with_large_text(meet: New, scripted: ScriptedServer) -> None:
+    two = [
+        {"label": f"{name} on {number}", "kind": "tel", "value": number}
+        for name, number in (("A", "111"), ("B", "222"))
+    ]
+    message = {"text": "Please call. Today.", "utter_action": FINDING, "metadata": {"kind": "urgent", "contacts": two}}
+    message["metadata"]["body"] = message["text"]
+    scripted.script["birads"] = [message]
+    visitor = meet(viewport={"width": 320, "height": 640})
+    visitor.prefers_large_text()
+    visitor.opens()
+    visitor.asks("birads")
+    assert [link.inner_text() for link in visitor.page.locator(".referral .contact:visible").all()] == [
+        "Call A on 111",
+        "Call B on 222",
+    ]
+    visitor.page.get_by_role("button", name="Whom to call").click()
+    expect(visitor.page.locator(".help-sheet .contact:visible")).to_have_count(3)
+
+
 def test_offline(meet: New) -> None:
     visitor = meet().opens()
     visitor.context.set_offline(True)
@@ -67,6 +87,29 @@ def test_offline(meet: New) -> None:
     visitor.context.set_offline(False)
     visitor.waits_for(2)
     expect(visitor.page.locator(".trouble")).to_be_hidden()
+
+
+@pytest.mark.parametrize("text", ["normal", "large"])
+@pytest.mark.parametrize("size", [(320, 256), (320, 640), (390, 844), (1280, 800)])
+def test_offline_the_reason_and_a_number_are_in_view(meet: New, size: tuple[int, int], text: str) -> None:
+    visitor = meet(viewport={"width": size[0], "height": size[1]})
+    if text == "large":
+        visitor.prefers_large_text()
+    visitor.opens()
+    visitor.context.set_offline(True)
+    visitor.comes_to_see(".trouble .why-not")
+    visitor.comes_to_see(".trouble .contact")
+    expect(visitor.page.locator(".trouble .contact").first).to_have_text("Call 112")
+    # The reason is not cut off before it has been named.
+    words = visitor.page.locator(".trouble .why-not span").evaluate(
+        """span => {
+          const range = document.createRange();
+          range.setStart(span.firstChild, 0);
+          range.setEnd(span.firstChild, 'No connection.'.length);
+          return range.getBoundingClientRect().bottom - span.getBoundingClientRect().bottom;
+        }"""
+    )
+    assert words <= 1
 
 
 def test_offline_from_the_beginning_with_the_number_of_the_site(meet: New, scripted: ScriptedServer) -> None:

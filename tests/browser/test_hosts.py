@@ -266,3 +266,27 @@ def test_the_page_for_integrators_says_what_is_wrong(
     visitor.page.get_by_role("button", name="Check").click()
     expect(visitor.page.locator("#findings")).to_contain_text(says)
     expect(visitor.page.locator("#findings")).to_contain_text("The server begins conversations")
+
+
+def test_a_server_that_does_not_know_its_own_address_is_told_so(meet: New, scripted: ScriptedServer) -> None:
+    visitor = meet()
+    refusal = {"ok": False, "error": "origin_not_allowed"}
+    visitor.page.route("**/chat/session", lambda route: route.fulfill(status=403, json=refusal))
+    visitor.page.goto(f"{scripted.url}/embed-check")
+    visitor.page.get_by_label("Address of the page").fill("http://friend.example/")
+    visitor.page.get_by_role("button", name="Check").click()
+    expect(visitor.page.locator("#findings .bad")).to_contain_text([f"CALLA_PUBLIC_ADDRESS={scripted.url}"])
+
+
+def test_a_site_that_is_wider_than_the_phone(host: Host) -> None:
+    """Phones lay out what is fixed as wide as the site; the chat stays on the screen."""
+    phone = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
+    head = "<meta name=viewport content='width=device-width, initial-scale=1'>"
+    visitor = host(
+        f"<div style='width:600px'>wide</div><button data-calla-open>Questions?</button>{TAG}", head=head, **phone
+    )
+    assert visitor.page.evaluate("innerWidth") > 500
+    visitor.page.evaluate("Calla.open()")
+    visitor.ready()
+    box = visitor.panel.bounding_box()
+    assert (box["x"], box["width"]) == (0, 320)

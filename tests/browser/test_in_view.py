@@ -27,20 +27,13 @@ def screen(size: tuple[int, int]) -> dict[str, Any]:
     return {"viewport": {"width": size[0], "height": size[1]}}
 
 
-def large_text(visitor: Visitor) -> None:
-    """Let the visitor have set text to 200 % in the browser."""
-    visitor.page.add_init_script(
-        "addEventListener('DOMContentLoaded', () => (document.documentElement.style.fontSize = '32px'))"
-    )
-
-
 @pytest.mark.parametrize("text", ["normal", "large"])
 @pytest.mark.parametrize("size", SCREENS)
 def test_below_a_pasted_report(meet: New, scripted: ScriptedServer, size: tuple[int, int], text: str) -> None:
     scripted.script[REPORT.strip()] = [FINDING, ANSWER]
     visitor = meet(**screen(size))
     if text == "large":
-        large_text(visitor)
+        visitor.prefers_large_text()
     visitor.opens()
     visitor.types(REPORT)
     visitor.page.locator(".answer").nth(1).wait_for(state="attached")
@@ -161,6 +154,23 @@ def test_with_a_queue_of_messages_written_offline(meet: New, scripted: ScriptedS
     visitor.page.locator(".delivery:visible").first.wait_for()
     visitor.context.set_offline(False)
     visitor.page.locator(".turn:last-child .answer").wait_for(state="attached")
+    visitor.comes_to_see(HEADING)
+
+
+@pytest.mark.parametrize("text", ["normal", "large"])
+@pytest.mark.parametrize("size", SCREENS)
+def test_also_when_the_connection_breaks(meet: New, scripted: ScriptedServer, size: tuple[int, int], text: str) -> None:
+    scripted.script[REPORT.strip()] = [FINDING, ANSWER]
+    visitor = meet(**screen(size))
+    visitor.page.add_init_script(NOTHING_IS_SEEN)
+    if text == "large":
+        visitor.prefers_large_text()
+    visitor.opens()
+    visitor.types(REPORT)
+    visitor.comes_to_see(HEADING)
+    visitor.context.set_offline(True)
+    visitor.types("and another?")
+    visitor.comes_to_see(".trouble .contact")
     visitor.comes_to_see(HEADING)
 
 

@@ -99,6 +99,12 @@ class Visitor:
         self.ready()
         return self
 
+    def prefers_large_text(self) -> None:
+        """Have set text to 200 % in the browser, before the page is opened."""
+        self.page.add_init_script(
+            "addEventListener('DOMContentLoaded', () => (document.documentElement.style.fontSize = '32px'))"
+        )
+
     def ready(self) -> None:
         """Wait for the welcome."""
         self.page.locator(".answer").first.wait_for()
