@@ -12,20 +12,23 @@ export type Reason = 'offline' | 'busy' | 'limited' | 'origin' | 'policy';
 // Milliseconds.
 const REQUEST_LIMIT = 40_000;
 const SESSION_LIMIT = 12_000;
+const VIOLATION_LIMIT = 300;
 
 export class Requests {
   /** The site's own policy has been seen to forbid asking the server. */
-  private forbidden = false;
+  private readonly violation: Promise<boolean>;
 
   constructor(
     private readonly server: string,
     private readonly keep: Keep,
     private readonly ended: AbortSignal,
   ) {
-    const onViolation = (event: SecurityPolicyViolationEvent): void => {
-      this.forbidden ||= event.disposition === 'enforce' && event.effectiveDirective === 'connect-src' && event.blockedURI.startsWith(server);
-    };
-    document.addEventListener('securitypolicyviolation', onViolation, {signal: ended});
+    this.violation = new Promise((resolve) => {
+      const onViolation = (event: SecurityPolicyViolationEvent): void => {
+        if (event.disposition === 'enforce' && event.effectiveDirective === 'connect-src' && event.blockedURI.startsWith(server)) resolve(true);
+      };
+      document.addEventListener('securitypolicyviolation', onViolation, {signal: ended});
+    });
   }
 
   /** Send a request in the name of the conversation. */
@@ -44,14 +47,16 @@ export class Requests {
 
   /** Find out why a request never came to the server: a browser does not tell the page. */
   async diagnose(): Promise<Reason> {
-    if (this.forbidden) return 'policy';
-    if (!navigator.onLine || this.server === location.origin) return 'offline';
+    if (!navigator.onLine) return 'offline';
+    // The browser tells of a violation only some time after the request has failed.
+    const late = new Promise<boolean>((resolve) => window.setTimeout(resolve, VIOLATION_LIMIT, false));
+    if (await Promise.race([this.violation, late])) return 'policy';
+    if (this.server === location.origin) return 'offline';
     // Files may be read from everywhere. If they can be had and the conversation still
     // cannot, the server has not been told to trust this website.
     const probe = {cache: 'no-store', credentials: 'omit', signal: this.within(SESSION_LIMIT)} as const;
     const reached = await fetch(`${this.server}/chat/icon.svg`, probe).then((answer) => answer.ok, () => false);
-    // The browser tells of a violation only after the request has failed.
-    if (!reached) return this.forbidden ? 'policy' : 'offline';
+    if (!reached) return 'offline';
     return this.send('session', {}).then(() => 'offline' as const, () => 'origin' as const);
   }
 
