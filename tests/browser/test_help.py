@@ -147,6 +147,22 @@ def test_the_true_reason(meet: New, error: str, reason: str, more: dict[str, Any
     is_told(visitor, reason, begun)
 
 
+def test_a_refusal_at_the_first_visit_brings_the_numbers(meet: New) -> None:
+    contacts = [{"label": "112", "kind": "tel", "value": "112"}]
+    message = {"id": "notice:utter_limited", "turn": "notice", "name": "utter_limited", "text": "Too many."}
+    visitor = meet()
+    visitor.page.route(
+        "**/chat/session", refused("rate_limited", retry_after=600, message={**message, "contacts": contacts})
+    )
+    visitor.page.goto(visitor.url)
+    visitor.launcher.click()
+    expect(visitor.page.locator(".trouble")).to_contain_text("Too many conversations")
+    visitor.comes_to_see(".trouble .contact")
+    expect(visitor.page.locator(".trouble .contact")).to_have_attribute("href", "tel:112")
+    visitor.page.get_by_role("button", name="Whom to call").click()
+    expect(visitor.page.get_by_role("region", name="Whom to call").get_by_role("link", name="Call 112")).to_be_focused()
+
+
 def test_a_server_that_hangs(meet: New) -> None:
     visitor = meet().opens()
     visitor.page.route("**/chat/session", lambda route: None)

@@ -228,6 +228,11 @@ def test_an_old_browser_gets_a_link(host: Host, scripted: ScriptedServer, meet: 
     expect(link).to_have_attribute("href", f"{scripted.url}/chat")
     link.click()
     expect(visitor.page.get_by_text("Call your doctor or clinic")).to_be_visible()
+    # The site's own button leads there, too.
+    visitor.page.goto(scripted.url)
+    visitor.page.locator("[data-calla-open]").click()
+    visitor.page.wait_for_url("**/chat")
+    expect(visitor.page.get_by_text("Call your doctor or clinic")).to_be_visible()
 
 
 def test_a_policy_that_forbids_the_server_is_named(host: Host, scripted: ScriptedServer) -> None:

@@ -117,6 +117,7 @@ class Chat implements MountedChat {
       delivery: (turn, delivery) => this.delivered(turn, delivery),
       notice: (turn, message) => this.notice(turn, message),
       erased: () => this.wipe(),
+      contacts: (contacts) => this.help.suggest(contacts),
     });
   }
 

@@ -6,7 +6,7 @@
  * same id, so that nothing is lost and nothing is answered twice.
  */
 import {io, type Socket} from 'socket.io-client';
-import type {BotMessage, Rating, Reply, SessionReply, Turn} from './protocol';
+import type {BotMessage, Contact, Rating, Reply, SessionReply, Turn} from './protocol';
 import {Requests, type Reason} from './requests';
 import type {Keep, Pending} from './storage';
 
@@ -22,6 +22,8 @@ export interface Listener {
   delivery(turn: string, delivery: Delivery): void;
   notice(turn: string, message: BotMessage): void;
   erased(): void;
+  /** Whom to call, told with a refusal: nothing else may be known yet. */
+  contacts(contacts: Contact[]): void;
 }
 
 // Milliseconds.
@@ -114,6 +116,7 @@ export class Connection {
 
   /** The server answered, but there is no conversation now. */
   private turnedAway(reply: Reply): void {
+    if (reply.message?.contacts) this.listener.contacts(reply.message.contacts);
     if (reply.error === 'origin_not_allowed') this.set('refused', 'origin');
     else this.set('offline', reply.error === 'rate_limited' ? 'limited' : 'busy', reply.retry_after);
     this.later(() => void this.start(), Math.min((reply.retry_after ?? 3) * 1000 + 200, 60_000));

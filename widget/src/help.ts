@@ -15,6 +15,7 @@ export class Help {
   readonly box = make('section', {class: 'trouble', hidden: true});
   private trouble: Trouble | '' = '';
   private minutes = '';
+  private suggested: Contact[] = [];
 
   constructor(
     private readonly texts: Texts,
@@ -40,6 +41,12 @@ export class Help {
     this.draw();
   }
 
+  /** Learn whom to call from a refusal, for as long as nothing better is known. */
+  suggest(contacts: Contact[]): void {
+    this.suggested = contacts;
+    this.draw();
+  }
+
   /** Show what is wrong and whom to call meanwhile; return what is to be read out. */
   show(trouble: Trouble | '', seconds = 0): string {
     this.trouble = trouble;
@@ -57,7 +64,7 @@ export class Help {
   }
 
   private get contacts(): Contact[] {
-    const kept = this.keep.get('contacts', []) as Contact[];
+    const kept = this.keep.get('contacts', this.suggested) as Contact[];
     const number = this.number;
     // A number that the site gave in its tag, until the server has been asked.
     if (kept.length || !/^[\d+*# -]{2,20}$/.test(number)) return kept;
