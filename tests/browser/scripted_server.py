@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 from functools import lru_cache
@@ -93,6 +94,24 @@ class ScriptedServer:
             self._loop.call_soon_threadsafe(held.set)
 
         return release
+
+    def refuse_after(self, number: int, wait: float = 1.0) -> None:
+        """Let the limit of messages refuse one, once so many more have been taken, however fast they come.
+
+        Args:
+            number: how many are taken before.
+            wait: seconds after which the refused one may come again.
+        """
+        limits = self.channel.desk.limits
+        asked = itertools.count()
+
+        async def message(sender: str, address: str) -> float:
+            if next(asked) < number:
+                return 0.0
+            del limits.message
+            return wait
+
+        limits.message = message
 
     async def _serve(self) -> None:
         domain = texts()

@@ -177,12 +177,9 @@ def test_also_when_the_connection_breaks(meet: New, scripted: ScriptedServer, si
 def test_when_too_many_messages_were_sent(meet: New, scripted: ScriptedServer) -> None:
     scripted.script["it is bi-rads 4"] = [FINDING]
     visitor = meet().opens()
-    release = scripted.hold("what is mk-7? 0")
-    for number in range(9):
-        visitor.types(f"what is mk-7? {number}")
-    visitor.types("it is bi-rads 4")
-    visitor.types("what is mk-4?")
-    release()
+    scripted.refuse_after(2)
+    for text in ("what is mk-7?", "it is bi-rads 4", "what is mk-4?"):
+        visitor.types(text)
     visitor.page.locator(".notice").wait_for(state="attached")
     visitor.comes_to_see(HEADING)
 
