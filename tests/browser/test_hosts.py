@@ -189,6 +189,20 @@ def test_taken_away_and_put_back_nothing_is_left_over(host: Host) -> None:
     assert page.evaluate("gone.map((one) => one.deref() === undefined)") == [True] * 4
 
 
+def test_taken_away_while_it_waits_it_waits_no_longer(host: Host) -> None:
+    visitor = host()
+    page = visitor.page
+    page.route("**/chat/session", lambda route: None)
+    with page.expect_request("**/chat/session"):
+        visitor.launcher.click()
+    page.evaluate("() => (window.gone = new WeakRef(document.getElementById('calla-widget')))")
+    with page.expect_event("requestfailed"):
+        page.evaluate("Calla.destroy()")
+    page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
+    assert page.evaluate("gone.deref() === undefined")
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_the_page_can_steer_it(host: Host) -> None:
     visitor = host()
     visitor.launcher.wait_for()

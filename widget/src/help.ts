@@ -25,7 +25,6 @@ export class Help {
     private readonly emergency: string,
   ) {
     this.sheet = make('section', {class: 'sheet help-sheet', id: 'calla-help', 'aria-label': texts.help, hidden: true});
-    this.box.setAttribute('aria-label', texts.help);
     this.draw();
   }
 
@@ -89,6 +88,7 @@ export class Help {
     );
     this.box.hidden = !this.trouble;
     if (!this.trouble) return;
+    this.box.setAttribute('aria-label', this.reason);
     const why = make('p', {class: 'why-not'}, icon(ICONS.wait, 18), make('span', {}, this.reason));
     const parts: HTMLElement[] = [why, make('p', {class: 'do'}, `${texts.doNotWait} `, make('strong', {}, this.sentence)), buttons(2)];
     if (this.trouble === 'origin' || this.trouble === 'policy') {

@@ -47,7 +47,7 @@ export class Requests {
 
   /** Find out why a request never came to the server: a browser does not tell the page. */
   async diagnose(): Promise<Reason> {
-    if (!navigator.onLine) return 'offline';
+    if (this.ended.aborted || !navigator.onLine) return 'offline';
     // The browser tells of a violation only some time after the request has failed.
     const late = new Promise<boolean>((resolve) => window.setTimeout(resolve, VIOLATION_LIMIT, false));
     if (await Promise.race([this.violation, late])) return 'policy';
