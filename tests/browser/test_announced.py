@@ -121,6 +121,8 @@ def test_a_person_is_told_from_the_program(meet: New, scripted: ScriptedServer) 
     message = visitor.page.locator(".turn:last-child .answer")
     expect(message.get_by_role("heading")).to_have_text(re.compile("^A person: Kim, breast care nurse"))
     visitor.comes_to_see(".person-heading")
+    # What the message begins with is said, not shown twice.
+    expect(message.locator(".person-heading > .hidden")).to_have_text(": I am back on Monday.")
     expect(message.locator("time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
     # Nobody rates a person, and "Calla" did not say it.
     expect(message.get_by_role("button", name="This answer helped")).to_have_count(0)
