@@ -16,7 +16,7 @@ PATIENCE = 15_000
 # Every point of the first line of the text belongs to the element: in the window, under nothing.
 FIRST_LINE_IS_VISIBLE = """element => {
   const range = document.createRange();
-  range.selectNodeContents(element.querySelector('span') || element);
+  range.selectNodeContents(element.querySelector('span:not(.hidden)') || element);
   const line = range.getClientRects()[0];
   if (!line || line.width < 4 || line.height < 4) return false;
   const across = [0.05, 0.5, 0.95].map((part) => line.left + line.width * part);
