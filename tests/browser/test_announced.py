@@ -126,7 +126,9 @@ def test_a_person_is_told_from_the_program(meet: New, scripted: ScriptedServer) 
     expect(message.locator("time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
     # Nobody rates a person, and "Calla" did not say it.
     expect(message.get_by_role("button", name="This answer helped")).to_have_count(0)
-    visitor.page.wait_for_function("heard.some(([, text]) => text.startsWith('A person: Kim, breast care nurse'))")
+    visitor.page.wait_for_function(
+        "() => heard.some(([, text]) => text.startsWith('A person: Kim, breast care nurse'))"
+    )
     with visitor.page.expect_download() as download:
         visitor.chooses("Save the conversation")
     assert "Kim, breast care nurse (" in download.value.path().read_text(encoding="utf-8")

@@ -196,7 +196,8 @@ def test_taken_away_while_it_waits_it_waits_no_longer(host: Host) -> None:
     with page.expect_request("**/chat/session"):
         visitor.launcher.click()
     page.evaluate("() => (window.gone = new WeakRef(document.getElementById('calla-widget')))")
-    with page.expect_event("requestfailed"):
+    # Sooner than the request would have given up by itself.
+    with page.expect_event("requestfailed", timeout=5_000):
         page.evaluate("Calla.destroy()")
     page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
     assert page.evaluate("gone.deref() === undefined")
