@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 from functools import lru_cache
@@ -88,7 +89,29 @@ class ScriptedServer:
     def hold(self, text: str) -> Callable[[], None]:
         """Keep the answers to a message back; return what lets them go."""
         held = self._held[text] = asyncio.Event()
-        return lambda: self._loop.call_soon_threadsafe(held.set) and None
+
+        def release() -> None:
+            self._loop.call_soon_threadsafe(held.set)
+
+        return release
+
+    def refuse_after(self, number: int, wait: float = 1.0) -> None:
+        """Let the limit of messages refuse one, once so many more have been taken, however fast they come.
+
+        Args:
+            number: how many are taken before.
+            wait: seconds after which the refused one may come again.
+        """
+        limits = self.channel.desk.limits
+        asked = itertools.count()
+
+        async def message(sender: str, address: str) -> float:
+            if next(asked) < number:
+                return 0.0
+            del limits.message
+            return wait
+
+        limits.message = message
 
     async def _serve(self) -> None:
         domain = texts()

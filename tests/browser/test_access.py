@@ -255,6 +255,14 @@ def test_the_chrome_speaks_the_language_of_the_site(scene: New, lang: str, word:
     expect(visitor.page.get_by_role("button", name=word)).to_be_visible()
 
 
+def test_the_button_keeps_its_shape_with_the_focus(scene: New) -> None:
+    visitor = scene().opens()
+    visitor.page.keyboard.press("Escape")
+    expect(visitor.launcher).to_be_focused()
+    assert visitor.launcher.evaluate("e => e.matches(':focus-visible')")
+    assert visitor.launcher.evaluate("e => getComputedStyle(e).borderRadius") == "28px"
+
+
 def test_motion_can_be_reduced(scene: New) -> None:
     visitor = scene(reduced_motion="reduce").opens()
     writing_dots: Any = visitor.panel.evaluate("e => getComputedStyle(e).animationName")

@@ -112,6 +112,28 @@ def test_buttons_that_come_again_have_names_of_their_own(meet: New, scripted: Sc
     assert any(re.search(r"^Copy this answer: What is MK-7\?", name) for name in names)
 
 
+def test_a_person_is_told_from_the_program(meet: New, scripted: ScriptedServer) -> None:
+    answer = {"text": "I am back on Monday.", "utter_action": "utter_person", "metadata": {}}
+    answer["metadata"] = {"body": answer["text"], "person": "Kim, breast care nurse"}
+    scripted.script["is anybody there?"] = [answer]
+    visitor = listens(meet(locale="en-GB"))
+    visitor.asks("is anybody there?")
+    message = visitor.page.locator(".turn:last-child .answer")
+    expect(message.get_by_role("heading")).to_have_text(re.compile("^A person: Kim, breast care nurse"))
+    visitor.comes_to_see(".person-heading")
+    # What the message begins with is said, not shown twice.
+    expect(message.locator(".person-heading > .hidden")).to_have_text(": I am back on Monday.")
+    expect(message.locator("time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
+    # Nobody rates a person, and "Calla" did not say it.
+    expect(message.get_by_role("button", name="This answer helped")).to_have_count(0)
+    visitor.page.wait_for_function(
+        "() => heard.some(([, text]) => text.startsWith('A person: Kim, breast care nurse'))"
+    )
+    with visitor.page.expect_download() as download:
+        visitor.chooses("Save the conversation")
+    assert "Kim, breast care nurse (" in download.value.path().read_text(encoding="utf-8")
+
+
 def test_messages_are_articles_and_a_referral_is_a_region(meet: New, scripted: ScriptedServer) -> None:
     scripted.script["both"] = [FINDING, ANSWER]
     visitor = meet().opens()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Callable
 
-import pytest
 from playwright.sync_api import expect
 from visitor import Visitor
 from web_server import RealServer
-
-pytestmark = pytest.mark.drill
 
 New = Callable[..., Visitor]
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Callable
 
-import pytest
 from playwright.sync_api import expect
 from visitor import Site, Visitor
 from web_server import RealServer
-
-pytestmark = pytest.mark.drill
 
 New = Callable[..., Visitor]
 
@@ -85,6 +82,20 @@ def test_a_strict_policy_of_the_site_is_enough(visit: New, server: RealServer, s
     visitor.launcher.click()
     visitor.ready()
     visitor.asks("what is mk-7?")
+
+
+def test_a_policy_that_forbids_the_server_is_named_at_once(
+    visit: New, server: RealServer, sites: tuple[Site, Site]
+) -> None:
+    visitor = visit(sites[0].url)
+    policy = f"script-src {server.url}; connect-src 'self'"
+    head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    visitor.page.goto(sites[0].page("forbids.html", f'<script src="{server.url}/widget.js"></script>', head=head))
+    visitor.launcher.click()
+    visitor.page.locator(".trouble").wait_for()
+    assert "not available on this website" in visitor.page.locator(".trouble").inner_text()
+    assert any("connect-src" in line and "Calla:" in line for line in visitor.console)
+    visitor.complaints.clear()
 
 
 def test_a_site_may_have_its_own_button(visit: New, server: RealServer, sites: tuple[Site, Site]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Callable
 
 import pytest
@@ -144,37 +145,63 @@ def test_two_tags_are_one_chat(host: Host) -> None:
     assert any("already" in line for line in visitor.console)
 
 
-@pytest.mark.drill
 def test_taken_away_and_put_back_nothing_is_left_over(host: Host) -> None:
     visitor = host()
     page = visitor.page
     session = page.context.new_cdp_session(page)
+    ours: set[str] = set()
+    # Playwright listens on the page as well: only what our files put there counts.
+    session.on(
+        "Debugger.scriptParsed",
+        lambda script: ours.add(script["scriptId"]) if script["url"].split("?")[0].endswith(".js") else None,
+    )
+    session.send("Debugger.enable")
 
-    def listeners() -> int:
+    def listeners() -> Counter[str]:
         """Count what listens on the page itself, where it outlives every element."""
-        number = 0
+        found: Counter[str] = Counter()
         for target in ("window", "document", "document.documentElement", "visualViewport"):
             thing = session.send("Runtime.evaluate", {"expression": target})["result"]["objectId"]
-            number += len(session.send("DOMDebugger.getEventListeners", {"objectId": thing})["listeners"])
-        return number
+            heard = session.send("DOMDebugger.getEventListeners", {"objectId": thing})["listeners"]
+            found.update(f"{target} {one['type']}" for one in heard if one["scriptId"] in ours)
+        return found
 
-    counts = []
     for time in range(4):
         converses(visitor)
+        assert listeners()["document visibilitychange"] == 1
+        page.evaluate("() => (window.gone ??= []).push(new WeakRef(document.getElementById('calla-widget')))")
         # The two ways to be taken away.
         page.evaluate("Calla.destroy()" if time % 2 else "document.getElementById('calla-widget').remove()")
         page.wait_for_function("() => !window.Calla")
         expect(visitor.panel).to_have_count(0)
-        counts.append(listeners())
+        # socket.io listens once for all its connections.
+        assert listeners() == {"window offline": 1, "window pagehide": 1}
         page.evaluate("sessionStorage.removeItem('calla:open')")
         page.evaluate(
             "() => { const s = document.createElement('script'); s.src = '/widget.js'; document.body.append(s); }"
         )
         visitor.launcher.wait_for()
-    assert counts[-1] <= counts[1], counts
     page.evaluate("Calla.destroy()")
     expect(visitor.launcher).to_have_count(0)
     assert page.evaluate("document.documentElement.style.overflow") == ""
+    # No timer, request or socket holds on to what was taken away.
+    session.send("HeapProfiler.collectGarbage")
+    assert page.evaluate("gone.map((one) => one.deref() === undefined)") == [True] * 4
+
+
+def test_taken_away_while_it_waits_it_waits_no_longer(host: Host) -> None:
+    visitor = host()
+    page = visitor.page
+    page.route("**/chat/session", lambda route: None)
+    with page.expect_request("**/chat/session"):
+        visitor.launcher.click()
+    page.evaluate("() => (window.gone = new WeakRef(document.getElementById('calla-widget')))")
+    # Sooner than the request would have given up by itself.
+    with page.expect_event("requestfailed", timeout=5_000):
+        page.evaluate("Calla.destroy()")
+    page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
+    assert page.evaluate("gone.deref() === undefined")
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_the_page_can_steer_it(host: Host) -> None:
@@ -216,14 +243,21 @@ def test_an_old_browser_gets_a_link(host: Host, scripted: ScriptedServer, meet: 
     expect(link).to_have_attribute("href", f"{scripted.url}/chat")
     link.click()
     expect(visitor.page.get_by_text("Call your doctor or clinic")).to_be_visible()
+    # The site's own button leads there, too.
+    visitor.page.goto(scripted.url)
+    visitor.page.locator("[data-calla-open]").click()
+    visitor.page.wait_for_url("**/chat")
+    expect(visitor.page.get_by_text("Call your doctor or clinic")).to_be_visible()
 
 
 def test_a_policy_that_forbids_the_server_is_named(host: Host, scripted: ScriptedServer) -> None:
     visitor = host(policy="script-src 'self'; connect-src 'none'")
     visitor.launcher.click()
-    expect(visitor.page.locator(".trouble")).to_contain_text("call your doctor or clinic")
-    expect(visitor.page.locator(".trouble")).to_contain_text("not available on this website")
-    visitor.page.wait_for_function("() => true")
+    visitor.page.locator(".trouble").wait_for()
+    # At once, not after a wrong reason.
+    text = visitor.page.locator(".trouble").inner_text()
+    assert "not available on this website" in text
+    assert "call your doctor or clinic" in text
     assert any("connect-src" in line and "Calla:" in line for line in visitor.console)
     visitor.complaints.clear()
 
@@ -254,3 +288,27 @@ def test_the_page_for_integrators_says_what_is_wrong(
     visitor.page.get_by_role("button", name="Check").click()
     expect(visitor.page.locator("#findings")).to_contain_text(says)
     expect(visitor.page.locator("#findings")).to_contain_text("The server begins conversations")
+
+
+def test_a_server_that_does_not_know_its_own_address_is_told_so(meet: New, scripted: ScriptedServer) -> None:
+    visitor = meet()
+    refusal = {"ok": False, "error": "origin_not_allowed"}
+    visitor.page.route("**/chat/session", lambda route: route.fulfill(status=403, json=refusal))
+    visitor.page.goto(f"{scripted.url}/embed-check")
+    visitor.page.get_by_label("Address of the page").fill("http://friend.example/")
+    visitor.page.get_by_role("button", name="Check").click()
+    expect(visitor.page.locator("#findings .bad")).to_contain_text([f"CALLA_PUBLIC_ADDRESS={scripted.url}"])
+
+
+def test_a_site_that_is_wider_than_the_phone(host: Host) -> None:
+    """Phones lay out what is fixed as wide as the site; the chat stays on the screen."""
+    phone = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
+    head = "<meta name=viewport content='width=device-width, initial-scale=1'>"
+    visitor = host(
+        f"<div style='width:600px'>wide</div><button data-calla-open>Questions?</button>{TAG}", head=head, **phone
+    )
+    assert visitor.page.evaluate("innerWidth") > 500
+    visitor.page.evaluate("Calla.open()")
+    visitor.ready()
+    box = visitor.panel.bounding_box()
+    assert (box["x"], box["width"]) == (0, 320)

@@ -27,20 +27,13 @@ def screen(size: tuple[int, int]) -> dict[str, Any]:
     return {"viewport": {"width": size[0], "height": size[1]}}
 
 
-def large_text(visitor: Visitor) -> None:
-    """Let the visitor have set text to 200 % in the browser."""
-    visitor.page.add_init_script(
-        "addEventListener('DOMContentLoaded', () => (document.documentElement.style.fontSize = '32px'))"
-    )
-
-
 @pytest.mark.parametrize("text", ["normal", "large"])
 @pytest.mark.parametrize("size", SCREENS)
 def test_below_a_pasted_report(meet: New, scripted: ScriptedServer, size: tuple[int, int], text: str) -> None:
     scripted.script[REPORT.strip()] = [FINDING, ANSWER]
     visitor = meet(**screen(size))
     if text == "large":
-        large_text(visitor)
+        visitor.prefers_large_text()
     visitor.opens()
     visitor.types(REPORT)
     visitor.page.locator(".answer").nth(1).wait_for(state="attached")
@@ -164,15 +157,29 @@ def test_with_a_queue_of_messages_written_offline(meet: New, scripted: ScriptedS
     visitor.comes_to_see(HEADING)
 
 
+@pytest.mark.parametrize("text", ["normal", "large"])
+@pytest.mark.parametrize("size", SCREENS)
+def test_also_when_the_connection_breaks(meet: New, scripted: ScriptedServer, size: tuple[int, int], text: str) -> None:
+    scripted.script[REPORT.strip()] = [FINDING, ANSWER]
+    visitor = meet(**screen(size))
+    visitor.page.add_init_script(NOTHING_IS_SEEN)
+    if text == "large":
+        visitor.prefers_large_text()
+    visitor.opens()
+    visitor.types(REPORT)
+    visitor.comes_to_see(HEADING)
+    visitor.context.set_offline(True)
+    visitor.types("and another?")
+    visitor.comes_to_see(".trouble .contact")
+    visitor.comes_to_see(HEADING)
+
+
 def test_when_too_many_messages_were_sent(meet: New, scripted: ScriptedServer) -> None:
     scripted.script["it is bi-rads 4"] = [FINDING]
     visitor = meet().opens()
-    release = scripted.hold("what is mk-7? 0")
-    for number in range(9):
-        visitor.types(f"what is mk-7? {number}")
-    visitor.types("it is bi-rads 4")
-    visitor.types("what is mk-4?")
-    release()
+    scripted.refuse_after(2)
+    for text in ("what is mk-7?", "it is bi-rads 4", "what is mk-4?"):
+        visitor.types(text)
     visitor.page.locator(".notice").wait_for(state="attached")
     visitor.comes_to_see(HEADING)
 

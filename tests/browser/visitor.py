@@ -16,7 +16,7 @@ PATIENCE = 15_000
 # Every point of the first line of the text belongs to the element: in the window, under nothing.
 FIRST_LINE_IS_VISIBLE = """element => {
   const range = document.createRange();
-  range.selectNodeContents(element.querySelector('span') || element);
+  range.selectNodeContents(element.querySelector('span:not(.hidden)') || element);
   const line = range.getClientRects()[0];
   if (!line || line.width < 4 || line.height < 4) return false;
   const across = [0.05, 0.5, 0.95].map((part) => line.left + line.width * part);
@@ -98,6 +98,12 @@ class Visitor:
             self.launcher.click()
         self.ready()
         return self
+
+    def prefers_large_text(self) -> None:
+        """Have set text to 200 % in the browser, before the page is opened."""
+        self.page.add_init_script(
+            "addEventListener('DOMContentLoaded', () => (document.documentElement.style.fontSize = '32px'))"
+        )
 
     def ready(self) -> None:
         """Wait for the welcome."""

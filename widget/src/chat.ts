@@ -1,13 +1,14 @@
 /** The chat: loaded by the launcher when somebody opens it. */
 import {Announcer} from './announcer';
 import {Composer} from './composer';
-import {Connection, type Delivery, type Reason, type State} from './connection';
+import {Connection, type Delivery, type State} from './connection';
 import {addStyles, ENTRANCE, type Hooks, type Mount, type MountedChat} from './contract';
 import {Help, type Trouble} from './help';
 import {spoken, type Look} from './message';
 import type {Options} from './options';
 import {Panel} from './panel';
 import {ERASED, HISTORY_TURNS, type BotMessage, type Rating, type SessionReply} from './protocol';
+import type {Reason} from './requests';
 import {Keep} from './storage';
 import panel from './styles/panel.css';
 import screens from './styles/screens.css';
@@ -38,6 +39,7 @@ class Chat implements MountedChat {
   private unread = 0;
   private started = false;
   private loadingEarlier = false;
+  private writing: number | undefined;
 
   constructor(
     root: ShadowRoot,
@@ -99,6 +101,7 @@ class Chat implements MountedChat {
     this.thread.clear();
     this.thread.view.stop();
     this.slow.forEach((timer) => clearTimeout(timer));
+    clearTimeout(this.writing);
     this.panel.destroy();
   }
 
@@ -114,6 +117,7 @@ class Chat implements MountedChat {
       delivery: (turn, delivery) => this.delivered(turn, delivery),
       notice: (turn, message) => this.notice(turn, message),
       erased: () => this.wipe(),
+      contacts: (contacts) => this.help.suggest(contacts),
     });
   }
 
@@ -177,7 +181,8 @@ class Chat implements MountedChat {
     else if (delivery !== 'sent') this.arrived(turn);
     if (delivery === 'sent') {
       const typing = put(texts.typing, {title: this.options.title});
-      window.setTimeout(() => this.slow.has(turn) && this.announcer.say(typing, 'state'), WRITING);
+      clearTimeout(this.writing);
+      this.writing = window.setTimeout(() => this.slow.has(turn) && this.announcer.say(typing, 'state'), WRITING);
     }
     const state = {sending: '', sent: texts.sent, waiting: texts.waiting, later: texts.later, failed: texts.failed, done: ''}[delivery];
     if (state) this.announcer.say(state, 'state');

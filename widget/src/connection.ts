@@ -6,16 +6,11 @@
  * same id, so that nothing is lost and nothing is answered twice.
  */
 import {io, type Socket} from 'socket.io-client';
-import type {BotMessage, Rating, Reply, SessionReply, Turn} from './protocol';
+import type {BotMessage, Contact, Rating, Reply, SessionReply, Turn} from './protocol';
+import {Requests, type Reason} from './requests';
 import type {Keep, Pending} from './storage';
 
 export type State = 'connecting' | 'ready' | 'offline' | 'refused';
-/**
- * Why there is no connection. `busy`: the server has too much to do; `limited`: too many
- * conversations from this network; `origin`: the operator has not allowed this website;
- * `policy`: the website's own Content-Security-Policy forbids it.
- */
-export type Reason = 'offline' | 'busy' | 'limited' | 'origin' | 'policy';
 export type Delivery = 'waiting' | 'sending' | 'sent' | 'later' | 'failed' | 'done';
 
 export interface Listener {
@@ -27,11 +22,11 @@ export interface Listener {
   delivery(turn: string, delivery: Delivery): void;
   notice(turn: string, message: BotMessage): void;
   erased(): void;
+  /** Whom to call, told with a refusal: nothing else may be known yet. */
+  contacts(contacts: Contact[]): void;
 }
 
 // Milliseconds.
-const REQUEST_LIMIT = 40_000;
-const SESSION_LIMIT = 12_000;
 const ACK_LIMIT = 8_000;
 const ANSWER_LIMIT = 30_000;
 const RETRY_FIRST = 1_000;
@@ -52,11 +47,10 @@ export class Connection {
   private retry = RETRY_FIRST;
   private timer: number | undefined;
   private watchdog: number | undefined;
+  private patience: number | undefined;
+  private readonly requests: Requests;
   private starting = false;
-  private patient = false;
   private maxLength = 10_000;
-  /** The site's own policy has been seen to forbid asking the server. */
-  private forbidden = false;
 
   constructor(
     private readonly server: string,
@@ -65,16 +59,13 @@ export class Connection {
   ) {
     this.outbox = this.keep.pending;
     const {signal} = this.ended;
+    this.requests = new Requests(server, keep, signal);
     addEventListener('online', () => this.wake(), {signal});
     addEventListener('offline', () => this.set('offline', 'offline'), {signal});
     const onShow = (): void => {
       if (document.visibilityState === 'visible' && this.state === 'offline') this.wake();
     };
     document.addEventListener('visibilitychange', onShow, {signal});
-    const onViolation = (event: SecurityPolicyViolationEvent): void => {
-      this.forbidden ||= event.disposition === 'enforce' && event.effectiveDirective === 'connect-src' && event.blockedURI.startsWith(server);
-    };
-    document.addEventListener('securitypolicyviolation', onViolation, {signal});
   }
 
   /** End for good: no more requests, listeners or sockets. */
@@ -82,6 +73,7 @@ export class Connection {
     this.ended.abort();
     this.cancel();
     clearTimeout(this.watchdog);
+    clearTimeout(this.patience);
     this.socket?.removeAllListeners();
     this.socket?.disconnect();
     this.socket = undefined;
@@ -94,7 +86,8 @@ export class Connection {
     this.cancel();
     if (this.state !== 'ready') this.set('connecting');
     try {
-      const session = (await this.request('session', {})) as unknown as SessionReply;
+      const session = (await this.requests.send('session', {})) as unknown as SessionReply;
+      if (this.ended.signal.aborted) return;
       if (!session.ok) {
         this.turnedAway(session);
         return;
@@ -107,13 +100,13 @@ export class Connection {
       this.set('ready');
       this.connect(session.token);
       // Give Socket.IO a moment; after that the first message need not wait for it.
-      this.patient = true;
-      window.setTimeout(() => {
-        this.patient = false;
+      clearTimeout(this.patience);
+      this.patience = window.setTimeout(() => {
+        this.patience = undefined;
         this.flush();
       }, PATIENCE);
     } catch {
-      const reason = await this.diagnose();
+      const reason = await this.requests.diagnose();
       this.set(reason === 'offline' ? 'offline' : 'refused', reason);
       this.later(() => void this.start());
     } finally {
@@ -123,21 +116,10 @@ export class Connection {
 
   /** The server answered, but there is no conversation now. */
   private turnedAway(reply: Reply): void {
+    if (reply.message?.contacts) this.listener.contacts(reply.message.contacts);
     if (reply.error === 'origin_not_allowed') this.set('refused', 'origin');
     else this.set('offline', reply.error === 'rate_limited' ? 'limited' : 'busy', reply.retry_after);
     this.later(() => void this.start(), Math.min((reply.retry_after ?? 3) * 1000 + 200, 60_000));
-  }
-
-  /** Find out why a request never came to the server: a browser does not tell the page. */
-  private async diagnose(): Promise<Reason> {
-    if (this.forbidden) return 'policy';
-    if (!navigator.onLine || this.server === location.origin) return 'offline';
-    // Files may be read from everywhere. If they can be had and the conversation still
-    // cannot, the server has not been told to trust this website.
-    const probe = {cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(SESSION_LIMIT)} as const;
-    const reached = await fetch(`${this.server}/chat/icon.svg`, probe).then((answer) => answer.ok, () => false);
-    if (!reached) return 'offline';
-    return this.request('session', {}).then(() => 'offline' as const, () => 'origin' as const);
   }
 
   /** Say something; it is delivered as soon as that is possible. */
@@ -250,7 +232,7 @@ export class Connection {
   /** Socket.IO does not come through: see whether plain requests do. */
   private async viaRequests(): Promise<void> {
     try {
-      const reply = await this.request('sync', {});
+      const reply = await this.requests.send('sync', {});
       if (reply.error === 'unauthorized') return void this.start();
       this.take(reply);
       this.set('ready');
@@ -284,20 +266,7 @@ export class Connection {
 
   private async call(name: string, data: object): Promise<Reply> {
     if (this.socket?.connected) return (await this.socket.timeout(ACK_LIMIT).emitWithAck(name, data)) as Reply;
-    return this.request(name, data);
-  }
-
-  private async request(name: string, data: object): Promise<Reply> {
-    const token = this.keep.get('token', '');
-    const answer = await fetch(`${this.server}/chat/${name}`, {
-      method: 'POST',
-      headers: {'Content-Type': 'application/json', ...(token ? {Authorization: `Bearer ${token}`} : {})},
-      body: JSON.stringify(data),
-      credentials: 'omit',
-      referrerPolicy: 'no-referrer',
-      signal: AbortSignal.timeout(name === 'session' ? SESSION_LIMIT : REQUEST_LIMIT),
-    });
-    return (await answer.json()) as Reply;
+    return this.requests.send(name, data);
   }
 
   // -------------------------------------------------------------------------------- outbox
@@ -305,7 +274,7 @@ export class Connection {
   /** Send the oldest message, one at a time: the server answers them in turn as well. */
   private flush(): void {
     if (this.state !== 'ready' || this.inFlight || this.timer !== undefined) return;
-    if (this.patient && !this.socket?.connected) return;
+    if (this.patience !== undefined && !this.socket?.connected) return;
     const [next] = this.outbox;
     if (!next) return;
     this.inFlight = next.id;
@@ -326,7 +295,7 @@ export class Connection {
           return;
         }
       } else {
-        reply = await this.request('message', message);
+        reply = await this.requests.send('message', message);
         if (reply.ok) {
           reply.messages?.forEach((answer) => this.listener.bot(answer));
           this.finish(message.id);
@@ -411,6 +380,8 @@ export class Connection {
 
   private later(action: () => void, after?: number): void {
     this.cancel();
+    // What failed because we ended is not tried again.
+    if (this.ended.signal.aborted) return;
     const wait = after ?? this.retry * (0.75 + Math.random() / 2);
     if (after === undefined) this.retry = Math.min(this.retry * 2, RETRY_MOST);
     this.timer = window.setTimeout(() => {

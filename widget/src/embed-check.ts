@@ -97,7 +97,9 @@ async function check(address: string, policy: string, tag: string): Promise<Find
     if (twin) findings.push({good: false, text: `It does let ${twin} in: with or without www, http and https are different origins.`});
   }
   const session = await fetch('/chat/session', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'}).catch(() => undefined);
-  findings.push(session?.ok ? {good: true, text: 'The server begins conversations.'} : {good: false, text: `The server does not begin a conversation now (${session?.status ?? 'no answer'}).`});
+  if (session?.ok) findings.push({good: true, text: 'The server begins conversations.'});
+  else if (session?.status === 403) findings.push({good: false, text: 'The server does not know its own address, so its pages (/chat, the frame) may not use it. Whoever runs it must set:', code: `CALLA_PUBLIC_ADDRESS=${SERVER}`});
+  else findings.push({good: false, text: `The server does not begin a conversation now (${session?.status ?? 'no answer'}).`});
   if (policy.trim()) findings.push(...checkPolicy(policy));
   if (tag.trim()) findings.push(...checkTag(tag));
   if (!tag.trim()) findings.push({good: true, text: 'The tag for your page:', code: `<script src="${SERVER}/widget.js" defer></script>`});

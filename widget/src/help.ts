@@ -1,5 +1,5 @@
 /** Whom to call: in one tap, and without the server. */
-import type {Reason} from './connection';
+import type {Reason} from './requests';
 import {icon, ICONS, make} from './dom';
 import {contactButtons} from './message';
 import type {Contact} from './protocol';
@@ -15,6 +15,7 @@ export class Help {
   readonly box = make('section', {class: 'trouble', hidden: true});
   private trouble: Trouble | '' = '';
   private minutes = '';
+  private suggested: Contact[] = [];
 
   constructor(
     private readonly texts: Texts,
@@ -24,7 +25,6 @@ export class Help {
     private readonly emergency: string,
   ) {
     this.sheet = make('section', {class: 'sheet help-sheet', id: 'calla-help', 'aria-label': texts.help, hidden: true});
-    this.box.setAttribute('aria-label', texts.help);
     this.draw();
   }
 
@@ -37,6 +37,12 @@ export class Help {
   learn(contacts: Contact[], emergency: string): void {
     this.keep.set('contacts', contacts);
     this.keep.set('emergency', emergency);
+    this.draw();
+  }
+
+  /** Learn whom to call from a refusal, for as long as nothing better is known. */
+  suggest(contacts: Contact[]): void {
+    this.suggested = contacts;
     this.draw();
   }
 
@@ -57,7 +63,7 @@ export class Help {
   }
 
   private get contacts(): Contact[] {
-    const kept = this.keep.get('contacts', []) as Contact[];
+    const kept = this.keep.get('contacts', this.suggested) as Contact[];
     const number = this.number;
     // A number that the site gave in its tag, until the server has been asked.
     if (kept.length || !/^[\d+*# -]{2,20}$/.test(number)) return kept;
@@ -82,6 +88,7 @@ export class Help {
     );
     this.box.hidden = !this.trouble;
     if (!this.trouble) return;
+    this.box.setAttribute('aria-label', this.reason);
     const why = make('p', {class: 'why-not'}, icon(ICONS.wait, 18), make('span', {}, this.reason));
     const parts: HTMLElement[] = [why, make('p', {class: 'do'}, `${texts.doNotWait} `, make('strong', {}, this.sentence)), buttons(2)];
     if (this.trouble === 'origin' || this.trouble === 'policy') {

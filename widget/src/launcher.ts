@@ -68,12 +68,12 @@ class Launcher extends EventTarget {
     this.texts = launcherTexts(options.lang);
     this.label = this.texts.ask.replace('{title}', options.title);
     this.observer = new MutationObserver((changes) => this.removed(changes));
+    document.addEventListener('click', this.onClick);
     if (!supported()) {
       this.link();
       return;
     }
     this.draw();
-    document.addEventListener('click', this.onClick);
     // A body that is exchanged (Turbo, htmx) does not take the chat along.
     document.documentElement.append(this.host);
     this.above(true);
@@ -217,7 +217,8 @@ class Launcher extends EventTarget {
 
   private async load(moveFocus: boolean): Promise<void> {
     const {button, trouble} = this;
-    if (this.ended || !this.root) return;
+    if (this.ended) return;
+    if (!this.root) return location.assign(`${this.options.server}/chat`);
     trouble.hidden = true;
     button.setAttribute('aria-busy', 'true');
     if (!this.chat) this.news.textContent = `${this.label} …`;

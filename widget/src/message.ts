@@ -235,8 +235,10 @@ export function botArticle(message: BotMessage, look: Look, subject: string, tim
   if (message.kind) {
     const words = make('span', {}, headingOf(message, look), make('span', {class: 'hidden'}, `: ${subject}`));
     parts.push(make(look.heading, {class: 'referral-heading', id}, icon(REFERRAL_ICONS[message.kind], 22), words));
+  } else if (message.person) {
+    parts.push(make(look.heading, {class: 'person-heading', id}, headingOf(message, look), make('span', {class: 'hidden'}, `: ${subject}`)));
   } else {
-    parts.push(make(look.heading, {class: message.person ? 'person-heading' : 'hidden', id}, `${headingOf(message, look)}: ${subject}`));
+    parts.push(make(look.heading, {class: 'hidden', id}, `${headingOf(message, look)}: ${subject}`));
   }
   // The welcome brings whom to call for the header, not for itself.
   const contacts = message.turn === 'welcome' ? [] : contactButtons(message.contacts ?? [], look.texts);

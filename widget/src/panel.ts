@@ -232,14 +232,22 @@ export class Panel {
     else this.element.showModal();
   }
 
-  /** Keep the panel above the on-screen keyboard. */
+  /**
+   * Keep the panel above the on-screen keyboard, and within the screen where a site is wider
+   * than it (phones then lay out what is fixed as wide as the site).
+   */
   private fitViewport(): void {
     const viewport = visualViewport;
     const {style} = this.element;
-    const shrunk = viewport && this.element.dataset.modal === 'true' && viewport.scale === 1 && viewport.height < innerHeight - 1;
-    style.height = shrunk ? `${viewport.height}px` : '';
-    style.top = shrunk ? `${viewport.offsetTop}px` : '';
-    style.bottom = shrunk ? 'auto' : '';
+    const modal = this.element.dataset.modal === 'true' && viewport?.scale === 1;
+    const shorter = modal && viewport.height < innerHeight - 1;
+    const narrower = modal && viewport.width < innerWidth - 1;
+    style.height = shorter ? `${viewport.height}px` : '';
+    style.top = shorter ? `${viewport.offsetTop}px` : '';
+    style.bottom = shorter ? 'auto' : '';
+    style.width = narrower ? `${viewport.width}px` : '';
+    style.left = narrower ? `${viewport.offsetLeft}px` : '';
+    style.right = narrower ? 'auto' : '';
   }
 
   private lock(on: boolean): void {
