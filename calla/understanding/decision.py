@@ -20,6 +20,8 @@ from calla.understanding.reading import Reading
 from calla.understanding.urgency import owed
 from calla.understanding.weights import Weights
 
+# Courtesies that answer nothing.
+SMALL_TALK = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "affirm", "deny"})
 # Words up to which a message that names no subject may be about an open finding.
 _FRAGMENT = 6
 _WORDS = re.compile(r"[\w'-]+")
@@ -136,6 +138,9 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory)
             plan.responses = []
         elif _reassures(plan, catalogue):
             plan.responses = []
+        else:
+            # "You are welcome" beneath a referral would make light of it.
+            plan.responses = [name for name in plan.responses if not _is_small_talk(name, catalogue)]
         if not plan.responses and not plan.offers and plan.referrals[0].kind not in ACUTE:
             plan.offers = list(catalogue.referrals[plan.referrals[0].name].related)
         plan.outcome = "referral" if plan.outcome != "other_language" else plan.outcome
@@ -159,6 +164,11 @@ def _reassures(plan: Plan, catalogue: Catalogue) -> bool:
         return False
     topics = [catalogue.by_response(name) for name in plan.responses]
     return any(topic and topic.group == FAQ and topic.referral != "always" for topic in topics)
+
+
+def _is_small_talk(response: str, catalogue: Catalogue) -> bool:
+    topic = catalogue.by_response(response)
+    return topic is not None and topic.group == CHAT and topic.id in SMALL_TALK
 
 
 def _milder(each: Owed, text: str) -> Owed:

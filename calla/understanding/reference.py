@@ -62,9 +62,9 @@ def without_politeness(text: str) -> str:
 
 
 def without_rejected(text: str) -> str:
-    """Return a correction by what is wanted alone: "not mk7, mk4" gives "no, I meant mk4"."""
+    """Return a correction by what is wanted alone: "not mk7, mk4" gives "I meant mk4"."""
     match = _REJECTED.match(text)
-    return f"no, I meant {match['wanted']}" if match else text
+    return f"I meant {match['wanted']}" if match else text
 
 
 def has_pronoun(text: str) -> bool:
