@@ -43,6 +43,7 @@ class Answering:
         care: tells the care team.
         audience: knows who may ask.
         privacy: erases.
+        again: takes a wish to erase that is not done yet.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Answering:
         care: Care,
         audience: Audience,
         privacy: Privacy,
+        again: Callable[[Question], None],
     ) -> None:
         self._handle = handle
         self._inbox = inbox
@@ -64,6 +66,7 @@ class Answering:
         self._care = care
         self._audience = audience
         self._privacy = privacy
+        self._again = again
 
     async def answer(self, question: Question, left: bool, turn: Turn) -> None:
         """Answer one question (see ``Lanes``), unless that has been done.
@@ -79,7 +82,10 @@ class Answering:
         if not await self._inbox.is_open(question):
             return
         if question.wish == ERASE:
-            await self._privacy.erase(question)
+            if not await self._privacy.erase(question):
+                # Still open, and so tried again after a restart too.
+                self._again(question)
+                return
         elif question.wish == STOP:
             await self._inbox.leave(question.conversation)
             await self._say(question, "utter_slack/stopped")
@@ -121,4 +127,6 @@ class Answering:
             # Last: nothing stands before a referral.
             await output.say(plain("utter_slack/cannot_open", self._words))
         if output.erase:
-            await self._privacy.erase(replace(question, key=f"{question.key}:erase"))
+            wish = replace(question, key=f"{question.key}:erase", text="", wish=ERASE)
+            await self._inbox.add(wish)
+            await self.answer(wish, True, turn)

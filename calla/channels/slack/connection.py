@@ -130,6 +130,7 @@ class Connection:
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.wait(tasks)
 
     async def close(self) -> None:
         """Take nothing new."""
