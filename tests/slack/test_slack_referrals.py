@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import pytest
 import requests
@@ -15,9 +15,14 @@ from slack_world import CallaServer, Workspace
 from calla.channels.slack.identity import Place, conversation_id, person_id
 from calla.settings import ROOT
 
-pytestmark = pytest.mark.drill
-
-SETS = ("referral_messages", "attack_1", "attack_2", "benign_messages")
+# Sets of tests/safety, and of how many lines one is asked: a sample in `make test`.
+SETS = [
+    *((name, 40) for name in ("referral_messages", "benign_messages")),
+    *(
+        pytest.param(name, 1, marks=pytest.mark.drill)
+        for name in ("referral_messages", "attack_6", "attack_7", "attack_8", "benign_messages")
+    ),
+]
 # People who write at the same moment.
 AT_ONCE = 8
 
@@ -32,20 +37,6 @@ def slack_text(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-@pytest.fixture(scope="module")
-def open_server(model: None, fake: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
-    """A server whose limits let one address ask everything."""
-    fake.members.add("C0CARE")
-    with CallaServer(
-        tmp_path_factory.mktemp("open"),
-        fake,
-        SLACK_CARE_CHANNEL="C0CARE",
-        CALLA_SESSIONS_PER_HOUR="100000",
-        CALLA_ADDRESS_MESSAGES_PER_MINUTE="100000",
-    ) as running:
-        yield running
-
-
 def ask_widget(server: CallaServer, text: str) -> list[str]:
     """Ask as the widget does, in a conversation of its own; return the names of the responses."""
     token = requests.post(f"{server.url}/chat/session", json={}, timeout=30).json()["token"]
@@ -58,16 +49,17 @@ def ask_widget(server: CallaServer, text: str) -> list[str]:
     return [message["name"] for message in answer.json()["messages"]]
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_rest_widget_and_slack_give_the_same(open_server: CallaServer, fake: FakeSlack, name: str) -> None:
-    """The whole set through all three channels: the same responses in the same order, referral first."""
-    workspace = Workspace(open_server, fake)
+@pytest.mark.parametrize(("name", "every"), SETS)
+def test_rest_widget_and_slack_give_the_same(
+    server: CallaServer, workspace: Workspace, fake: FakeSlack, name: str, every: int
+) -> None:
+    """A set through all three channels: the same responses in the same order, referral first."""
 
     def everywhere(line: dict[str, Any]) -> Optional[tuple[str, list[str], list[str], list[str]]]:
         text, sender = line["text"], f"rest-{uuid.uuid4().hex}"
-        answers = open_server.ask(text, sender)
-        rest = open_server.said(sender)
-        widget = ask_widget(open_server, text)
+        answers = server.ask(text, sender)
+        rest = server.said(sender)
+        widget = ask_widget(server, text)
         if "utter_chat/delete_my_data" in widget and not rest and len(answers) == len(widget):
             # A conversation that was erased leaves no names behind.
             rest = widget
@@ -93,7 +85,7 @@ def test_rest_widget_and_slack_give_the_same(open_server: CallaServer, fake: Fak
         return None
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        different = [found for found in pool.map(everywhere, lines(name)) if found]
+        different = [found for found in pool.map(everywhere, lines(name)[::every]) if found]
     assert different == []
 
 
