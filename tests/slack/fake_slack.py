@@ -215,7 +215,7 @@ class FakeSlack:
             app.router.add_get("/api/{method}", self._api)
             app.router.add_post("/commands/{token}", self._respond)
             app.router.add_get("/link", self._socket)
-            self._runner = web.AppRunner(app, shutdown_timeout=0.5)
+            self._runner = web.AppRunner(app, shutdown_timeout=0.5, access_log=None)
             await self._runner.setup()
             site = web.TCPSite(self._runner, "127.0.0.1", 0)
             await site.start()
