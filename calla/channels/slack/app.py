@@ -51,6 +51,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds that open answers get when the server stops; the rest goes out after it starts again.
 DRAIN = 8.0
+# Seconds that what runs beside answering gets to end, once it is told to.
+JOBS_END = 2.0
 # Times that a call is repeated which is no message: when Slack limits the rate (after the
 # seconds it names), when the connection breaks, and when Slack's server fails.
 RATE_RETRIES, CONNECTION_RETRIES, SERVER_RETRIES = 6, 4, 2
@@ -223,7 +225,7 @@ class SlackApp:
         for job in jobs:
             job.cancel()
         if jobs:
-            await asyncio.wait(jobs)
+            await asyncio.wait(jobs, timeout=JOBS_END)
         await self.lanes.drain(DRAIN)
         await self.outbox.drain(DRAIN / 2)
         await self._ledger.close()
