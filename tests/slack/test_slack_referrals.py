@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
@@ -26,6 +27,9 @@ SETS = [
 ]
 # People who write at the same moment, each in three channels.
 AT_ONCE = 2
+# A stand-in, which says a referral where a busy machine is late with the plan, may choose another:
+# then it is asked again, so often at most.
+ATTEMPTS = 5
 
 
 def lines(name: str) -> list[dict[str, Any]]:
@@ -59,6 +63,14 @@ def test_rest_widget_and_slack_give_the_same(
     """A set through all three channels: the same responses in the same order, referral first."""
 
     def everywhere(line: dict[str, Any]) -> Optional[tuple[str, list[str], list[str], list[str]]]:
+        for _ in range(ATTEMPTS):
+            before = server.health()["referral_stand_ins"]
+            different = once(line)
+            if different is None or server.health()["referral_stand_ins"] == before:
+                break
+        return different
+
+    def once(line: dict[str, Any]) -> Optional[tuple[str, list[str], list[str], list[str]]]:
         text, sender = line["text"], f"rest-{uuid.uuid4().hex}"
         answers = server.ask(text, sender)
         rest = server.said(sender)
@@ -78,7 +90,8 @@ def test_rest_widget_and_slack_give_the_same(
         def slack() -> list[str]:
             return [response for call in fake.posts(channel) for response in call.names]
 
-        fake.wait(lambda: len(slack()) >= len(expected))
+        with contextlib.suppress(AssertionError):
+            fake.wait(lambda: len(slack()) >= len(expected))
         if widget != rest or slack() != expected:
             return text, rest, widget, slack()
         # Slack shows a referral first and visibly marked.
