@@ -106,7 +106,16 @@ class SlackApp:
         )
         audience = Audience(client, config.slack_allowed_outsiders)
         self._answering = Answering(
-            handle, self._inbox, self.outbox, self._seen, words, care, audience, privacy, self._erase_later
+            handle,
+            self._inbox,
+            self.outbox,
+            self._seen,
+            words,
+            care,
+            audience,
+            privacy,
+            self._erase_later,
+            self._heard,
         )
         self._intake = Intake(
             lambda: self.connection.state.team,
@@ -253,6 +262,9 @@ class SlackApp:
 
     async def _answer(self, question: Question, left: bool, turn: Any) -> None:
         await self._answering.answer(question, left, turn)
+
+    async def _heard(self, conversation: str, message: str) -> bool:
+        return await forgetting.is_stored(self._agent(), conversation, message)
 
     async def _record(self, message: str, response: str, value: int, place: Place) -> None:
         records: Optional[Any] = self._agent().records

@@ -1,4 +1,4 @@
-"""What is kept of people in Slack, forgotten: the channel's own tables, a conversation, one message."""
+"""What is kept of people in Slack, and forgotten: the channel's own tables, a conversation, one message."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from typing import Iterable
 
 import sqlalchemy as sa
+from rasa.shared.core.events import UserUttered
 
 from calla.agent import GuardedAgent
 from calla.channels.slack.identity import ERASE
@@ -128,3 +129,11 @@ async def forget_message(agent: GuardedAgent, conversation: str, message: str) -
     """Delete the event that holds what a person wrote in one message."""
     if isinstance(agent.tracker_store, ConversationStore):
         await agent.tracker_store.erase_message(conversation, message)
+
+
+async def is_stored(agent: GuardedAgent, conversation: str, message: str) -> bool:
+    """Say whether the agent has stored one message of a conversation; it does so when it has answered it."""
+    if not isinstance(agent.tracker_store, ConversationStore):
+        return False
+    events = await agent.tracker_store.last_events(conversation)
+    return any(isinstance(event, UserUttered) and event.message_id == message for event in events)

@@ -51,7 +51,7 @@ class Inbox:
             question: the question.
             adopt: whether Calla takes part in its conversation from now on.
         """
-        return await self._ledger.ask(lambda: self._add(question, adopt), True)
+        return await self._ledger.keep(lambda: self._add(question, adopt))
 
     def _add(self, question: Question, adopt: bool) -> bool:
         row = {

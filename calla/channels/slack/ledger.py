@@ -85,14 +85,29 @@ class Ledger:
             logger.error("Slack's part of the database failed: %s", type(error).__name__)
             return otherwise
 
+    async def keep(self, function: Callable[[], bool]) -> bool:
+        """Write something down; ``False`` if it is there already.
+
+        What the database does not take in time, because it hangs or because many write at once,
+        is written later, and counts as new.
+        """
+        if not self._late:
+            try:
+                return await self._database.call(function)
+            except (sa.exc.SQLAlchemyError, DatabaseHangsError) as error:
+                logger.error("Slack's part of the database failed: %s", type(error).__name__)
+        self._later(function)
+        return True
+
     async def note(self, function: Callable[[], Any]) -> None:
         """Write something that may be written later, and must be written in the end."""
-        if self._late:
-            self._late.append(function)
-        elif not await self._written(function):
-            self._late.append(function)
-            if self._writing is None or self._writing.done():
-                self._writing = asyncio.get_running_loop().create_task(self._write_late())
+        if self._late or not await self._written(function):
+            self._later(function)
+
+    def _later(self, function: Callable[[], Any]) -> None:
+        self._late.append(function)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write_late())
 
     async def sure(self, function: Callable[[], T]) -> T:
         """Call the database behind everything that was noted.

@@ -159,7 +159,7 @@ class Letters:
 
     async def add(self, letter: Letter) -> bool:
         """Write a letter down; ``False`` if the same part is there already."""
-        return await self._ledger.ask(lambda: self._add(letter), True)
+        return await self._ledger.keep(lambda: self._add(letter))
 
     def _add(self, letter: Letter) -> bool:
         try:
