@@ -30,7 +30,7 @@ test: train ## run every test (installs Debian's chromium and redis-server if mi
 	@scripts/system-packages.sh
 	@$(PY) -m pytest
 
-drill: train ## the tests that kill, flood, deploy and follow the guides
+drill: train ## the tests that take long or need a quiet machine
 	@scripts/system-packages.sh
 	@$(PY) -m pytest -m drill
 

@@ -35,6 +35,8 @@ MESSAGE_DEADLINE = 2.4
 LOCK_WAIT = 0.05
 # Messages that are understood at the same time. More would take the processor from the event loop.
 THREADS = 2
+# What is understood before anybody asks: two questions, one of them about a finding.
+WARM_UP = "My report says BI-RADS 4. Also, what is vitamin K2?"
 ASK_RESPONSE = "utter_chat/delete_my_data"
 ERASE_RESPONSE = "utter_chat/confirm_erasure"
 ERASED_RESPONSE = "utter_erased"
@@ -145,6 +147,18 @@ class GuardedAgent(Agent):
         self.tracker_store.domain = self.domain
         if isinstance(self.nlg, TemplatedNaturalLanguageGenerator):
             self.nlg.responses = self.domain.responses if self.domain else {}
+
+    async def warm_up(self) -> None:
+        """Understand one message before anybody asks, and alone.
+
+        What is read at the first message (the catalogue of the domain, the model of languages)
+        is then whole before a second thread looks at it, and nobody waits for it.
+        """
+        try:
+            await self.processor.parse_message(UserMessage(WARM_UP))  # type: ignore[union-attr]
+        except Exception as error:
+            logger.error("Understanding failed before the first message: %s", type(error).__name__)
+            STATUS.failed("handling_failures", f"warming up: {type(error).__name__}")
 
     # ------------------------------------------------------------------ the way of a message
 

@@ -29,6 +29,10 @@ class NotScrubbedError(RuntimeError):
     """Deleted content may still be in the database's files."""
 
 
+# What a call may raise when the database does not do what it was asked.
+DATABASE_FAILURES = (sa.exc.SQLAlchemyError, DatabaseHangsError, NotScrubbedError)
+
+
 def engine_for(url: str, connections: int = THREADS) -> sa.engine.Engine:
     """Create an engine.
 

@@ -145,6 +145,7 @@ def create_app(config: Settings, model: Path) -> Sanic:
     @app.listener("before_server_start")
     async def load(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
         app.ctx.agent = load_agent(config, model)
+        await app.ctx.agent.warm_up()
 
     @app.listener("after_server_start")
     async def begin(app: Sanic, loop: asyncio.AbstractEventLoop) -> None:

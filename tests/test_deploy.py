@@ -22,8 +22,6 @@ import pytest
 from calla.channels.web.sockets import MAX_SOCKETS
 from tests.running import ROOT, SECRET, START_LIMIT, ServerProcess, free_port
 
-pytestmark = pytest.mark.drill
-
 UNITS = ("calla.service", "calla-actions.service")
 NAME = "calla.example.org"
 

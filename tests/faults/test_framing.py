@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
 import pytest
 
 from calla.http_guard import SILENT_SECONDS, framing_problem
-from tests.running import ServerProcess
+from tests.running import ROOT, ServerProcess
 
 pytestmark = pytest.mark.asyncio
 BODY = b'{"sender":"framing","message":"hello"}'
@@ -101,3 +102,21 @@ async def test_every_response_has_the_headers_and_no_version(server: ServerProce
         assert b"cross-origin-opener-policy: same-origin" in head, path
         assert b"server:" not in head and b"sanic" not in answer.lower(), path
         assert b"strict-transport-security" not in head, path
+
+
+async def test_too_few_descriptors_are_named_at_start() -> None:
+    """In a process of its own: a limit that was lowered cannot be raised again."""
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, {hard}));"
+        "from calla.http_guard import raise_descriptor_limit;"
+        "print(raise_descriptor_limit(400), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    said = []
+    for hard in (200, 500):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program.format(hard=hard), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await process.communicate()
+        said.append(output.decode().strip())
+    assert said[0].startswith("Only 200 files may be open at once, 400 are wanted") and said[0].endswith(" 200")
+    assert said[1] == "None 400"

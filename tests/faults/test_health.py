@@ -14,8 +14,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.running import ServerProcess
 
-pytestmark = pytest.mark.drill
-
 FINDING = "the letter says new suspicious calcifications, BI-RADS 5, marmalade"
 
 
@@ -49,7 +47,9 @@ def test_health_and_metrics_follow_what_happens(calla: ServerProcess) -> None:
     calla.ask("what is mk-7", "marmalade-person")
     seen = numbers(calla)
     assert seen["calla_messages_total rest"] >= 2
-    assert seen["calla_referrals_total urgent plan"] >= 1
+    # By the plan, or on a busy machine by who stands in for it.
+    ways = [name for name in seen if name.startswith("calla_referrals_total urgent ")]
+    assert sum(seen[name] for name in ways) == 1
     assert seen["calla_seconds_to_referral_count"] >= 1
     assert seen["calla_outcomes_total answer"] >= 1
     health = calla.health()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.running import ServerProcess, free_port
+
+FINDING = "my report says BI-RADS 5"
 
 
 @pytest.mark.parametrize("fault", ["damaged", "away"])
@@ -18,8 +21,14 @@ def test_without_a_database_it_starts_answers_and_says_so(model: None, tmp_path:
     else:
         settings["DATABASE_URL"] = f"postgresql://calla@127.0.0.1:{free_port()}/calla"
     with ServerProcess(tmp_path, **settings) as calla:
+        # The first who ask at the same moment are understood like anybody after them.
+        with ThreadPoolExecutor(4) as pool:
+            first = list(pool.map(lambda number: calla.ask(FINDING, f"first-{number}"), range(4)))
+        assert {tuple(reply["text"] for reply in replies[1:]) for replies in first} == {
+            tuple(reply["text"] for reply in calla.ask(FINDING, "later")[1:])
+        }
         started = time.monotonic()
-        assert "today" in calla.ask("my report says BI-RADS 5", "person")[0]["text"]
+        assert "today" in calla.ask(FINDING, "person")[0]["text"]
         assert time.monotonic() - started < 10
         assert any("MK-7" in reply.get("text", "") for reply in calla.ask("what is mk-7", "person"))
         health = calla.health()

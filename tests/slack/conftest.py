@@ -21,8 +21,14 @@ def fake() -> Iterator[FakeSlack]:
 
 @pytest.fixture(scope="session")
 def server(model: None, fake: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
-    """Calla with both ways in: Socket Mode and HTTP."""
-    with CallaServer(tmp_path_factory.mktemp("calla"), fake, SLACK_CARE_CHANNEL="C0CARE") as running:
+    """Calla with both ways in, Socket Mode and HTTP, and with limits that let one address ask everything."""
+    with CallaServer(
+        tmp_path_factory.mktemp("calla"),
+        fake,
+        SLACK_CARE_CHANNEL="C0CARE",
+        CALLA_SESSIONS_PER_HOUR="100000",
+        CALLA_ADDRESS_MESSAGES_PER_MINUTE="100000",
+    ) as running:
         fake.members.add("C0CARE")
         yield running
 

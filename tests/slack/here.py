@@ -20,6 +20,7 @@ from typing_extensions import Self
 
 from calla.answers import CallaNaturalLanguageGenerator
 from calla.channels.slack.app import SlackApp
+from calla.erasure import Erasure, Tombstones
 from calla.safety.screen import load_screen
 from calla.settings import ROOT, Settings
 
@@ -65,9 +66,11 @@ class AgreedAgent:
         votes: what was recorded of thumbs.
         says: further answers, by message.
         fails: whether handling a message raises.
+        erasure: forgets what the channel has registered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.erasure = Erasure(Tombstones(folder / "erasures"))
         self.nlg = CallaNaturalLanguageGenerator()
         self.nlg.responses = _RESPONSES
         self.heard: list[UserMessage] = []
@@ -93,7 +96,7 @@ class AgreedAgent:
     async def erase(self, conversation: str) -> bool:
         """Forget a conversation."""
         self.erased.append(conversation)
-        return True
+        return await self.erasure.erase(conversation)
 
     async def feedback(self, **vote: Any) -> None:
         """Record a thumb."""
@@ -120,7 +123,7 @@ class Here(Workspace):
     def __init__(self, fake: FakeSlack, folder: Path, **settings: Any) -> None:
         self.fake = fake
         self.folder = folder
-        self.agent = AgreedAgent()
+        self.agent = AgreedAgent(folder)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         values = {
@@ -179,10 +182,10 @@ class Here(Workspace):
         """Stop at once, as ``kill -9`` would: nothing is written or sent any more."""
 
         async def abandon() -> None:
-            for task in asyncio.all_tasks():
-                if task is not asyncio.current_task():
-                    task.cancel()
-            await asyncio.sleep(0)
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self.app._session.close()
             ledger = self.app._ledger
             await self.loop.run_in_executor(ledger._database._pool, ledger.engine.dispose)

@@ -277,11 +277,14 @@ def test_what_the_database_does_not_take_now_is_written_later(tmp_path: Path, mo
         trouble.execute("BEGIN IMMEDIATE")
         await inbox.done("1")
         assert await inbox.is_open(question("1"))
+        # Taken in all the same, and not only in memory.
+        assert await inbox.add(question("2"))
         trouble.execute("ROLLBACK")
         writing = inbox._ledger._writing
         assert writing is not None
         await asyncio.wait_for(writing, 10)
         assert not await inbox.is_open(question("1"))
+        assert not await inbox.add(question("2"))
 
     asyncio.run(run())
 

@@ -17,8 +17,6 @@ from calla.channels.slack import intake as slack
 from calla.channels.slack.connection import SCOPES
 from calla.settings import ROOT, Settings
 
-pytestmark = pytest.mark.drill
-
 CHANNEL_FILES = sorted((ROOT / "calla" / "channels" / "slack").glob("*.py"))
 GUIDE = (ROOT / "docs" / "slack.md").read_text(encoding="utf-8")
 # The scope that each method of the Web API needs; None: any token.

@@ -11,9 +11,13 @@ from typing import Any, Callable
 import pytest
 from fake_slack import Call, FakeSlack
 from here import ANSWER, LUMP, OTHER, OTHER_QUESTION, QUESTION, Here
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
 
 from calla.channels.slack import outbox
 from calla.channels.slack.errors import ELSEWHERE, HOPELESS, WAIT, classified, way_on
+from calla.store import ConversationStore
 
 TRANSIENT: list[tuple[str, Any]] = [
     *(("status", code) for code in (200, 403, 404, 429, 500, 502, 503, 504)),
@@ -284,6 +288,28 @@ def test_killed_between_two_steps_everything_is_said_once(
     here.settled()
     said = names(own_slack.posts(channel))
     assert len(said) == len(set(said)) == expected
+
+
+def test_what_the_agent_has_stored_is_not_answered_anew(
+    here: Here, own_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked the same again, a real agent says it in other words: that would be a second answer."""
+    here.ready()
+    user, channel = here.dm()
+    here.agent.tracker_store = store = ConversationStore(Domain.empty(), f"sqlite:///{here.folder / 'agent.db'}")
+    reached = killed_at(here, own_slack, "before the question is done", monkeypatch)
+    here.armed = True
+    here.deliver(here.message(user, channel, QUESTION))
+    assert reached.wait(10)
+    (heard,) = here.agent.heard
+    stored = [UserUttered(QUESTION, message_id=heard.message_id)]
+    here.run(store.save(DialogueStateTracker.from_events(heard.sender_id, stored)))
+    here.kill()
+    here.armed = False
+    here.agent.says[QUESTION] = [OTHER]
+    here.start().ready()
+    here.until(lambda: here.rows("SELECT 1 FROM slack_questions WHERE question IS NOT NULL") == [])
+    assert names(own_slack.wait_posts(channel)) == [ANSWER] and here.agent.heard == [heard]
 
 
 def test_the_note_that_points_to_a_message_survives_a_kill(

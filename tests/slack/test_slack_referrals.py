@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import pytest
 import requests
@@ -15,11 +17,19 @@ from slack_world import CallaServer, Workspace
 from calla.channels.slack.identity import Place, conversation_id, person_id
 from calla.settings import ROOT
 
-pytestmark = pytest.mark.drill
-
-SETS = ("referral_messages", "attack_1", "attack_2", "benign_messages")
-# People who write at the same moment.
-AT_ONCE = 8
+# Sets of tests/safety, and of how many lines one is asked: a sample in `make test`.
+SETS = [
+    *((name, 40) for name in ("referral_messages", "benign_messages")),
+    *(
+        pytest.param(name, 1, marks=pytest.mark.drill)
+        for name in ("referral_messages", "attack_6", "attack_7", "attack_8", "benign_messages")
+    ),
+]
+# People who write at the same moment, each in three channels.
+AT_ONCE = 2
+# A stand-in, which says a referral where a busy machine is late with the plan, may choose another:
+# then it is asked again, so often at most.
+ATTEMPTS = 5
 
 
 def lines(name: str) -> list[dict[str, Any]]:
@@ -32,42 +42,39 @@ def slack_text(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-@pytest.fixture(scope="module")
-def open_server(model: None, fake: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
-    """A server whose limits let one address ask everything."""
-    fake.members.add("C0CARE")
-    with CallaServer(
-        tmp_path_factory.mktemp("open"),
-        fake,
-        SLACK_CARE_CHANNEL="C0CARE",
-        CALLA_SESSIONS_PER_HOUR="100000",
-        CALLA_ADDRESS_MESSAGES_PER_MINUTE="100000",
-    ) as running:
-        yield running
-
-
 def ask_widget(server: CallaServer, text: str) -> list[str]:
     """Ask as the widget does, in a conversation of its own; return the names of the responses."""
     token = requests.post(f"{server.url}/chat/session", json={}, timeout=30).json()["token"]
-    answer = requests.post(
-        f"{server.url}/chat/message",
-        json={"id": uuid.uuid4().hex, "text": text},
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=30,
-    )
-    return [message["name"] for message in answer.json()["messages"]]
+    message = {"id": uuid.uuid4().hex, "text": text}
+    while True:
+        answer = requests.post(
+            f"{server.url}/chat/message", json=message, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        ).json()
+        if answer.get("ok"):
+            return [message["name"] for message in answer["messages"]]
+        # Too much at once: the widget comes again when it is told to.
+        time.sleep(answer["retry_after"])
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_rest_widget_and_slack_give_the_same(open_server: CallaServer, fake: FakeSlack, name: str) -> None:
-    """The whole set through all three channels: the same responses in the same order, referral first."""
-    workspace = Workspace(open_server, fake)
+@pytest.mark.parametrize(("name", "every"), SETS)
+def test_rest_widget_and_slack_give_the_same(
+    server: CallaServer, workspace: Workspace, fake: FakeSlack, name: str, every: int
+) -> None:
+    """A set through all three channels: the same responses in the same order, referral first."""
 
     def everywhere(line: dict[str, Any]) -> Optional[tuple[str, list[str], list[str], list[str]]]:
+        for _ in range(ATTEMPTS):
+            before = server.health()["referral_stand_ins"]
+            different = once(line)
+            if different is None or server.health()["referral_stand_ins"] == before:
+                break
+        return different
+
+    def once(line: dict[str, Any]) -> Optional[tuple[str, list[str], list[str], list[str]]]:
         text, sender = line["text"], f"rest-{uuid.uuid4().hex}"
-        answers = open_server.ask(text, sender)
-        rest = open_server.said(sender)
-        widget = ask_widget(open_server, text)
+        answers = server.ask(text, sender)
+        rest = server.said(sender)
+        widget = ask_widget(server, text)
         if "utter_chat/delete_my_data" in widget and not rest and len(answers) == len(widget):
             # A conversation that was erased leaves no names behind.
             rest = widget
@@ -83,7 +90,8 @@ def test_rest_widget_and_slack_give_the_same(open_server: CallaServer, fake: Fak
         def slack() -> list[str]:
             return [response for call in fake.posts(channel) for response in call.names]
 
-        fake.wait(lambda: len(slack()) >= len(expected))
+        with contextlib.suppress(AssertionError):
+            fake.wait(lambda: len(slack()) >= len(expected))
         if widget != rest or slack() != expected:
             return text, rest, widget, slack()
         # Slack shows a referral first and visibly marked.
@@ -93,7 +101,7 @@ def test_rest_widget_and_slack_give_the_same(open_server: CallaServer, fake: Fak
         return None
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        different = [found for found in pool.map(everywhere, lines(name)) if found]
+        different = [found for found in pool.map(everywhere, lines(name)[::every]) if found]
     assert different == []
 
 

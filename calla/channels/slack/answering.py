@@ -43,6 +43,8 @@ class Answering:
         care: tells the care team.
         audience: knows who may ask.
         privacy: erases.
+        again: takes a wish to erase that is not done yet.
+        heard: says whether the agent has stored a message of a conversation, and so its answer.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Answering:
         care: Care,
         audience: Audience,
         privacy: Privacy,
+        again: Callable[[Question], None],
+        heard: Callable[[str, str], Awaitable[bool]],
     ) -> None:
         self._handle = handle
         self._inbox = inbox
@@ -64,6 +68,8 @@ class Answering:
         self._care = care
         self._audience = audience
         self._privacy = privacy
+        self._again = again
+        self._heard = heard
 
     async def answer(self, question: Question, left: bool, turn: Turn) -> None:
         """Answer one question (see ``Lanes``), unless that has been done.
@@ -79,7 +85,10 @@ class Answering:
         if not await self._inbox.is_open(question):
             return
         if question.wish == ERASE:
-            await self._privacy.erase(question)
+            if not await self._privacy.erase(question):
+                # Still open, and so tried again after a restart too.
+                self._again(question)
+                return
         elif question.wish == STOP:
             await self._inbox.leave(question.conversation)
             await self._say(question, "utter_slack/stopped")
@@ -90,7 +99,7 @@ class Answering:
         elif not question.text and question.place.kind != IM:
             await self._output(question).say(welcome(self._words))
         else:
-            await self._understand(question, turn)
+            await self._understand(question, left, turn)
         await self._inbox.done(question.key)
 
     def _output(self, question: Question) -> SlackOutput:
@@ -99,8 +108,21 @@ class Answering:
     async def _say(self, question: Question, name: str, *, private: bool = False) -> None:
         await self._output(question).say(plain(name, self._words), private=private)
 
-    async def _understand(self, question: Question, turn: Turn) -> None:
+    async def _understand(self, question: Question, left: bool, turn: Turn) -> None:
         output = self._output(question)
+        # What the agent has stored was handed to the outbox before, whole. Understood again,
+        # as the second message of its kind, it would be answered in other words.
+        if not (left and await self._heard(question.conversation, question.key)):
+            await self._handled(question, output, turn)
+        if question.unread:
+            # Last: nothing stands before a referral.
+            await output.say(plain("utter_slack/cannot_open", self._words))
+        if output.erase:
+            wish = replace(question, key=f"{question.key}:erase", text="", wish=ERASE)
+            await self._inbox.add(wish)
+            await self.answer(wish, True, turn)
+
+    async def _handled(self, question: Question, output: SlackOutput, turn: Turn) -> None:
         message = UserMessage(
             question.text,
             output,
@@ -117,8 +139,3 @@ class Answering:
                 problem = error
         if problem is not None and not output.names:
             await output.send_response(question.conversation, self._words.message(ERROR_RESPONSE))
-        if question.unread:
-            # Last: nothing stands before a referral.
-            await output.say(plain("utter_slack/cannot_open", self._words))
-        if output.erase:
-            await self._privacy.erase(replace(question, key=f"{question.key}:erase"))

@@ -29,6 +29,7 @@ from calla.channels.slack.care import Care
 from calla.channels.slack.connection import Connection
 from calla.channels.slack.errors import reason
 from calla.channels.slack.feedback import Feedback
+from calla.channels.slack.forgetting import TableEraser
 from calla.channels.slack.identity import Place, Question, conversation_id, person_id
 from calla.channels.slack.inbox import Inbox
 from calla.channels.slack.intake import Intake
@@ -41,15 +42,17 @@ from calla.channels.slack.rooms import Rooms
 from calla.channels.slack.seen import ALIVE_EVERY, seen_store
 from calla.channels.slack.sending import CALL_DEADLINE, Sender
 from calla.channels.slack.words import SlackWords
+from calla.erasure import RETRY_EVERY
 from calla.settings import Settings
 from calla.status import STATUS
+from calla.watch import DAY, PURGE_EVERY, repeat
 
 logger = logging.getLogger(__name__)
 
 # Seconds that open answers get when the server stops; the rest goes out after it starts again.
 DRAIN = 8.0
-# Seconds between two deletions by age.
-PURGE_EVERY = 3600.0
+# Seconds that what runs beside answering gets to end, once it is told to.
+JOBS_END = 2.0
 # Times that a call is repeated which is no message: when Slack limits the rate (after the
 # seconds it names), when the connection breaks, and when Slack's server fails.
 RATE_RETRIES, CONNECTION_RETRIES, SERVER_RETRIES = 6, 4, 2
@@ -97,9 +100,23 @@ class SlackApp:
         words = SlackWords(agent)
         care = Care(client, words, self.outbox, self._letters, config.slack_care_channel)
         self._rooms = Rooms(client, words, self.outbox, self._seen, care)
-        privacy = Privacy(client, words, self._inbox, self._letters, self.outbox, self._forget, self._forget_message)
+        self._tables = TableEraser(self._ledger)
+        privacy = Privacy(
+            client, words, self._inbox, self._letters, self._tables, self.outbox, self._forget, self._forget_message
+        )
         audience = Audience(client, config.slack_allowed_outsiders)
-        self._answering = Answering(handle, self._inbox, self.outbox, self._seen, words, care, audience, privacy)
+        self._answering = Answering(
+            handle,
+            self._inbox,
+            self.outbox,
+            self._seen,
+            words,
+            care,
+            audience,
+            privacy,
+            self._erase_later,
+            self._heard,
+        )
         self._intake = Intake(
             lambda: self.connection.state.team,
             key,
@@ -169,18 +186,22 @@ class SlackApp:
 
     def start(self) -> None:
         """Take up what a restart left, and reach for Slack without holding up the server."""
-        # The facts that /health shows.
-        getattr(STATUS, "facts", {})["slack"] = self.health
-        self._beside("deleting by age", self._purge())
+        STATUS.facts["slack"] = self.health
+        erasure = self._agent().erasure
+        if erasure is not None:
+            erasure.register("Slack", self._tables.erase)
+        self._beside("deleting by age", repeat("Deleting by age in Slack's tables", self._purge, PURGE_EVERY))
         self._beside("connecting", self.connection.keep(self.bolt))
 
     async def _purge(self) -> None:
-        """Delete by age, as the rest of Calla does."""
-        while not self.stopping:
-            before = time.time() - self._config.retention_days * 24 * 3600
-            await self._inbox.purge(before)
-            await self._letters.purge(before)
-            await asyncio.sleep(PURGE_EVERY)
+        await self._tables.purge(time.time() - self._config.retention_days * DAY)
+
+    def _erase_later(self, wish: Question) -> None:
+        async def once_more() -> None:
+            await asyncio.sleep(RETRY_EVERY)
+            self.lanes.put(wish, left=True)
+
+        self._beside("erasing once more", once_more())
 
     def _well(self) -> None:
         """Slack accepts Calla: take up what was left, send what waits."""
@@ -209,8 +230,11 @@ class SlackApp:
         """Take nothing new, answer what is open, close."""
         self.stopping = True
         await self.connection.close()
-        for job in list(self._jobs):
+        jobs = set(self._jobs)
+        for job in jobs:
             job.cancel()
+        if jobs:
+            await asyncio.wait(jobs, timeout=JOBS_END)
         await self.lanes.drain(DRAIN)
         await self.outbox.drain(DRAIN / 2)
         await self._ledger.close()
@@ -238,6 +262,9 @@ class SlackApp:
 
     async def _answer(self, question: Question, left: bool, turn: Any) -> None:
         await self._answering.answer(question, left, turn)
+
+    async def _heard(self, conversation: str, message: str) -> bool:
+        return await forgetting.is_stored(self._agent(), conversation, message)
 
     async def _record(self, message: str, response: str, value: int, place: Place) -> None:
         records: Optional[Any] = self._agent().records

@@ -29,6 +29,8 @@ REPAIRED = 15.0
 # Seconds between two signs of life on a socket, and after which one that is not well is
 # given up for a new one.
 PING, SILENCE = 5, 30.0
+# Seconds that looking after token and socket gets to end, once it is told to.
+TASKS_END = 1.0
 # What each part of Calla needs (deploy/slack/manifest.yml, docs/slack.md).
 SCOPES = frozenset(
     {
@@ -130,6 +132,7 @@ class Connection:
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.wait(tasks, timeout=TASKS_END)
 
     async def close(self) -> None:
         """Take nothing new."""

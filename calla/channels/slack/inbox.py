@@ -51,7 +51,7 @@ class Inbox:
             question: the question.
             adopt: whether Calla takes part in its conversation from now on.
         """
-        return await self._ledger.ask(lambda: self._add(question, adopt), True)
+        return await self._ledger.keep(lambda: self._add(question, adopt))
 
     def _add(self, question: Question, adopt: bool) -> bool:
         row = {
@@ -120,31 +120,8 @@ class Inbox:
         Args:
             alive: owners that are still running and keep theirs.
         """
-        return await self._ledger.ask(lambda: self._take_over(alive), [])
-
-    def _take_over(self, alive: Container[str]) -> list[Question]:
-        found: list[Question] = []
-        query = (
-            sa.select((QUESTIONS.c.key, QUESTIONS.c.question, QUESTIONS.c.owner))
-            .where(QUESTIONS.c.question.isnot(None))
-            .where(QUESTIONS.c.owner != self.owner)
-            .where(QUESTIONS.c.accepted > time.time() - GIVE_UP)
-            .order_by(QUESTIONS.c.accepted)
-        )
-        with self._engine.begin() as connection:
-            for row in connection.execute(query).fetchall():
-                if row.owner in alive:
-                    continue
-                # Another process may take it at the same moment: only one change counts.
-                mine = QUESTIONS.update().where(QUESTIONS.c.key == row.key).where(QUESTIONS.c.owner == row.owner)
-                if connection.execute(mine.values(owner=self.owner)).rowcount == 1:
-                    found.append(Question.from_dict(json.loads(row.question)))
-        return found
-
-    async def purge(self, before: float) -> None:
-        """Delete what was accepted before a moment (seconds since the epoch)."""
-        query = QUESTIONS.delete().where(QUESTIONS.c.accepted < before)
-        await self._ledger.note(lambda: self._engine.execute(query))
+        left = await self._ledger.take_over(QUESTIONS.c.question, self.owner, alive, time.time() - GIVE_UP)
+        return [Question.from_dict(json.loads(question)) for question in left]
 
     def clean(self) -> None:
         """Delete what is answered and old, and what nobody will answer any more."""
@@ -152,7 +129,12 @@ class Inbox:
             connection.execute(QUESTIONS.delete().where(QUESTIONS.c.accepted < time.time() - REMEMBER))
 
     async def conversations(self, *, person: Optional[str] = None, team: Optional[str] = None) -> list[str]:
-        """Return the conversations of a person, or of a workspace."""
+        """Return the conversations of a person, or of a workspace.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
+        """
         query = sa.select((CONVERSATIONS.c.conversation,))
         query = query.where(CONVERSATIONS.c.person == person if person else CONVERSATIONS.c.team == team)
 
@@ -160,23 +142,4 @@ class Inbox:
             with self._engine.begin() as connection:
                 return [str(row.conversation) for row in connection.execute(query).fetchall()]
 
-        return await self._ledger.ask(look, [])
-
-    async def forget(self, *, person: Optional[str] = None, team: Optional[str] = None, but: str = "") -> None:
-        """Delete the questions and conversations of a person, or of a workspace.
-
-        Args:
-            person: who.
-            team: or which workspace.
-            but: key of a question that stays.
-        """
-
-        def delete() -> None:
-            with self._engine.begin() as connection:
-                for table in (CONVERSATIONS, QUESTIONS):
-                    query = table.delete().where(table.c.person == person if person else table.c.team == team)
-                    if table is QUESTIONS:
-                        query = query.where(QUESTIONS.c.key != hashed_key(but))
-                    connection.execute(query)
-
-        await self._ledger.note(delete)
+        return await self._ledger.sure(look)

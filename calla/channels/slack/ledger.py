@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Container, Optional, TypeVar
 
 import sqlalchemy as sa
 
@@ -85,14 +85,86 @@ class Ledger:
             logger.error("Slack's part of the database failed: %s", type(error).__name__)
             return otherwise
 
+    async def keep(self, function: Callable[[], bool]) -> bool:
+        """Write something down; ``False`` if it is there already.
+
+        What the database does not take in time, because it hangs or because many write at once,
+        is written later, and counts as new.
+        """
+        if not self._late:
+            try:
+                return await self._database.call(function)
+            except (sa.exc.SQLAlchemyError, DatabaseHangsError) as error:
+                logger.error("Slack's part of the database failed: %s", type(error).__name__)
+        self._later(function)
+        return True
+
     async def note(self, function: Callable[[], Any]) -> None:
         """Write something that may be written later, and must be written in the end."""
+        if self._late or not await self._written(function):
+            self._later(function)
+
+    def _later(self, function: Callable[[], Any]) -> None:
+        self._late.append(function)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write_late())
+
+    async def sure(self, function: Callable[[], T]) -> T:
+        """Call the database behind everything that was noted.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer, or earlier writes are still to be made.
+        """
+        await self._catch_up()
         if self._late:
-            self._late.append(function)
-        elif not await self._written(function):
-            self._late.append(function)
-            if self._writing is None or self._writing.done():
-                self._writing = asyncio.get_running_loop().create_task(self._write_late())
+            raise DatabaseHangsError("earlier writes are still to be made")
+        return await self._database.call(function)
+
+    async def erase(self, function: Callable[[], Any]) -> None:
+        """Delete something for good: when this returns, it is in no file of the database any more.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer, or earlier writes are still to be made.
+            NotScrubbedError: if it is deleted, but may still be in a file.
+        """
+        await self.sure(function)
+        await self._database.call(self._database.scrub)
+
+    async def take_over(
+        self, content: sa.Column[Any], owner: str, alive: Container[str], since: float = 0.0
+    ) -> list[str]:
+        """Take the open rows of processes that are gone; returns their contents, oldest first.
+
+        Args:
+            content: the column that holds what is open, and null where nothing is.
+            owner: name of the process that takes them.
+            alive: owners that are still running and keep theirs.
+            since: rows accepted before (seconds since the epoch) are left alone.
+        """
+        return await self.ask(lambda: self._take_over(content, owner, alive, since), [])
+
+    def _take_over(self, content: sa.Column[Any], owner: str, alive: Container[str], since: float) -> list[str]:
+        table: sa.Table = content.table
+        (key,) = table.primary_key.columns
+        query = (
+            sa.select((key.label("id"), content.label("content"), table.c.owner))
+            .where(content.isnot(None))
+            .where(table.c.owner != owner)
+            .where(table.c.accepted > since)
+            .order_by(table.c.accepted)
+        )
+        found: list[str] = []
+        with self.engine.begin() as connection:
+            for row in connection.execute(query).fetchall():
+                if row.owner in alive:
+                    continue
+                # Another process may take it at the same moment: only one change counts.
+                mine = table.update().where(key == row.id).where(table.c.owner == row.owner)
+                if connection.execute(mine.values(owner=owner)).rowcount == 1:
+                    found.append(row.content)
+        return found
 
     async def _written(self, function: Callable[[], Any]) -> bool:
         def write() -> bool:

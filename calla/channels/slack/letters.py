@@ -159,7 +159,7 @@ class Letters:
 
     async def add(self, letter: Letter) -> bool:
         """Write a letter down; ``False`` if the same part is there already."""
-        return await self._ledger.ask(lambda: self._add(letter), True)
+        return await self._ledger.keep(lambda: self._add(letter))
 
     def _add(self, letter: Letter) -> bool:
         try:
@@ -190,7 +190,9 @@ class Letters:
 
     async def sent(self, letter: Letter, channel: Optional[str], ts: Optional[str]) -> None:
         """Note that Slack has a letter, and what follows it, in one step."""
-        await self._close(letter, {"channel": channel, "ts": ts, "lost": False}, letter.then)
+        # Also whose it is: on its way while everything of the person was erased, it can be deleted in Slack still.
+        place = {"channel": channel, "ts": ts, "person": letter.person}
+        await self._close(letter, {**place, "lost": False}, letter.then)
 
     async def lost(self, letter: Letter) -> None:
         """Note that a letter cannot arrive, and what is said instead, in one step."""
@@ -223,26 +225,11 @@ class Letters:
         Args:
             alive: owners that are still running and keep theirs.
         """
-        return await self._ledger.ask(lambda: self._take_over(alive), [])
-
-    def _take_over(self, alive: Container[str]) -> list[Letter]:
-        found: list[Letter] = []
-        query = (
-            sa.select((LETTERS.c.id, LETTERS.c.letter, LETTERS.c.owner))
-            .where(LETTERS.c.letter.isnot(None))
-            .where(LETTERS.c.owner != self._owner)
-            .order_by(LETTERS.c.accepted)
-        )
-        with self._engine.begin() as connection:
-            for row in connection.execute(query).fetchall():
-                if row.owner in alive:
-                    continue
-                mine = LETTERS.update().where(LETTERS.c.id == row.id).where(LETTERS.c.owner == row.owner)
-                if connection.execute(mine.values(owner=self._owner)).rowcount == 1:
-                    letter = Letter.from_dict(json.loads(row.letter))
-                    letter.uncertain = True
-                    found.append(letter)
-        return found
+        left = await self._ledger.take_over(LETTERS.c.letter, self._owner, alive)
+        letters = [Letter.from_dict(json.loads(letter)) for letter in left]
+        for letter in letters:
+            letter.uncertain = True
+        return letters
 
     async def state(self, letter: Letter) -> str:
         """Return what became of the same part of the same answer: ``waiting``, ``sent`` or ``lost``."""
@@ -270,23 +257,19 @@ class Letters:
 
         return await self._ledger.ask(look, False)
 
-    async def withdraw(self, *, person: Optional[str] = None, team: Optional[str] = None, question: str = "") -> None:
-        """Drop what waits for a person, for a workspace, or as answer to a question; referrals stay.
-
-        Args:
-            person: for whom.
-            team: or in which workspace.
-            question: or the key of the question.
-        """
-        if question:
-            whose = LETTERS.c.question == hashed_key(question)
-        else:
-            whose = LETTERS.c.person == person if person else LETTERS.c.team == team
+    async def withdraw(self, question: str) -> None:
+        """Drop what waits as answer to a question, by its key; a referral stays."""
+        whose = LETTERS.c.question == hashed_key(question)
         query = LETTERS.update().where(whose).where(LETTERS.c.referral.is_(False)).values(letter=None)
         await self._ledger.note(lambda: self._engine.execute(query))
 
     async def posted(self, person: str) -> list[tuple[str, str, str]]:
-        """Return id, channel and timestamp of all messages that a person got, oldest first."""
+        """Return id, channel and timestamp of all messages that a person got, oldest first.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
+        """
         query = (
             sa.select((LETTERS.c.id, LETTERS.c.channel, LETTERS.c.ts))
             .where(LETTERS.c.person == person)
@@ -298,17 +281,7 @@ class Letters:
             with self._engine.begin() as connection:
                 return [(row.id, row.channel, row.ts) for row in connection.execute(query).fetchall()]
 
-        return await self._ledger.ask(look, [])
-
-    async def forget(self, *, ids: Container[str] = (), team: Optional[str] = None) -> None:
-        """Delete letters by id, or all of a workspace."""
-        query = LETTERS.delete().where(LETTERS.c.team == team if team else LETTERS.c.id.in_(list(ids)))  # type: ignore[call-overload]
-        await self._ledger.note(lambda: self._engine.execute(query))
-
-    async def purge(self, before: float) -> None:
-        """Delete what was written before a moment (seconds since the epoch); it can then not be deleted in Slack."""
-        query = LETTERS.delete().where(LETTERS.c.accepted < before)
-        await self._ledger.note(lambda: self._engine.execute(query))
+        return await self._ledger.sure(look)
 
     async def lost_referrals(self) -> int:
         """Return how many referrals could not be delivered."""

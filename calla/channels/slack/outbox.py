@@ -84,7 +84,7 @@ class Outbox:
         self._refused = refused
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._stopping = self._closed = False
         self.lost_referrals = 0
 
     def counts(self) -> dict[str, int]:
@@ -120,16 +120,23 @@ class Outbox:
     async def drain(self, seconds: float) -> None:
         """Send what can be sent, at most so long; what waits stays written down."""
         self._stopping = True
+        until = time.monotonic() + seconds
         for lane in self._lanes.values():
             lane.news.set()
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=seconds)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        # Again, because a letter that arrives may bring another one.
+        while self._tasks and (left := until - time.monotonic()) > 0:
+            await asyncio.wait(set(self._tasks), timeout=left)
+        self._closed = True
+        late = set(self._tasks)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
 
     def _queue(self, letter: Letter) -> None:
+        if self._closed:
+            # It is written down; whoever runs next sends it.
+            return
         lane = self._lanes.get(letter.lane)
         if lane is not None:
             lane.put(letter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, Awaitable, Callable, Mapping, Optional
 
@@ -9,11 +10,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from calla.channels.slack.blocks import plain
 from calla.channels.slack.errors import WAIT, classified, reason
+from calla.channels.slack.forgetting import TableEraser
 from calla.channels.slack.identity import Question
 from calla.channels.slack.inbox import Inbox
 from calla.channels.slack.letters import Letters, directly, letter_for
 from calla.channels.slack.outbox import Outbox
 from calla.channels.slack.words import SlackWords
+from calla.database import DATABASE_FAILURES
+from calla.erasure import RETRY_EVERY
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +37,9 @@ class Privacy:
         words: the texts.
         inbox: questions and conversations.
         letters: messages, waiting and sent.
+        tables: erases what the channel's own tables hold.
         outbox: sends the report.
-        forget: forgets a conversation outside this channel's own tables.
+        forget: forgets a conversation everywhere.
         forget_message: forgets one message of a conversation.
     """
 
@@ -44,6 +49,7 @@ class Privacy:
         words: SlackWords,
         inbox: Inbox,
         letters: Letters,
+        tables: TableEraser,
         outbox: Outbox,
         forget: Forget,
         forget_message: ForgetMessage,
@@ -52,32 +58,43 @@ class Privacy:
         self._words = words
         self._inbox = inbox
         self._letters = letters
+        self._tables = tables
         self._outbox = outbox
         self._forget = forget
         self._forget_message = forget_message
 
-    async def erase(self, wish: Question) -> None:
-        """Erase everything of a person, and tell them what could not be.
+    async def erase(self, wish: Question) -> bool:
+        """Erase everything of a person, and tell them what could not be; returns whether it is done.
 
-        A restart in the middle begins anew; what is gone already stays gone.
+        Begun anew, after a restart or because it was not done, it goes on with what is left.
         """
-        person = wish.person
-        conversations = await self._inbox.conversations(person=person)
-        certain = all([await self._forget(one) for one in dict.fromkeys([*conversations, wish.conversation])])
-        await self._letters.withdraw(person=person)
-        deleted, kept = await self._delete_posts(person)
-        name = "utter_slack/erased" if certain else "utter_slack/erased_later"
-        report = plain(name, self._words, conversations=str(max(len(conversations), 1)), messages=str(deleted))
-        parts = [report]
+        deleted = kept = 0
+        conversations = [wish.conversation]
+        try:
+            known = await self._inbox.conversations(person=wish.person)
+            conversations = list(dict.fromkeys([*known, wish.conversation]))
+            done = all([await self._forget(one) for one in conversations])
+            gone, deleted, kept = await self._delete_posts(wish.person)
+            if done:
+                await self._tables.forget_posts(wish.person, gone)
+        except DATABASE_FAILURES as error:
+            logger.error("Erasing in Slack's tables failed: %s", type(error).__name__)
+            done = False
+        name = "utter_slack/erased" if done else "utter_slack/erased_later"
+        parts = [plain(name, self._words, conversations=str(len(conversations)), messages=str(deleted))]
         if kept:
             parts.append(plain("utter_slack/erased_not_all", self._words, messages=str(kept)))
         for post in parts:
             letter = letter_for(wish, post.name, post.text, post.blocks, directly(wish.place))
             await self._outbox.put(letter)
-        await self._inbox.forget(person=person, but=wish.key)
+        return done
 
-    async def _delete_posts(self, person: str) -> tuple[int, int]:
-        """Delete Calla's messages to a person; returns how many went and how many stay."""
+    async def _delete_posts(self, person: str) -> tuple[list[str], int, int]:
+        """Delete Calla's messages to a person.
+
+        Returns:
+            the letters that need not be known any more, how many messages went, and how many stay.
+        """
         gone: list[str] = []
         deleted = kept = 0
         for id, channel, ts in await self._letters.posted(person):
@@ -92,22 +109,27 @@ class Privacy:
                         # Known still, so that asking once more can delete it.
                         continue
             gone.append(id)
-        await self._letters.forget(ids=gone)
-        return deleted, kept
+        return gone, deleted, kept
 
     async def message_deleted(self, key: str, conversation: str) -> None:
         """Forget a message that its author has deleted; a referral that it owed still arrives."""
         await self._inbox.done(key)
-        await self._letters.withdraw(question=key)
+        await self._letters.withdraw(key)
         await self._forget_message(conversation, key)
 
     async def uninstalled(self, team: str) -> None:
-        """Forget a workspace."""
-        conversations = await self._inbox.conversations(team=team)
-        for conversation in conversations:
-            await self._forget(conversation)
-        await self._inbox.forget(team=team)
-        await self._letters.forget(team=team)
+        """Forget a workspace; what the database does not take now, it takes later."""
+        conversations: list[str] = []
+        while True:
+            try:
+                conversations = conversations or await self._inbox.conversations(team=team)
+                for conversation in conversations:
+                    await self._forget(conversation)
+                await self._tables.forget_team(team)
+                break
+            except DATABASE_FAILURES as error:
+                logger.error("Forgetting a workspace failed: %s; it is tried again.", type(error).__name__)
+                await asyncio.sleep(RETRY_EVERY)
         logger.warning("Calla was taken out of a Slack workspace; its %d conversations are erased.", len(conversations))
 
 
