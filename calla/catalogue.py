@@ -237,6 +237,7 @@ class CatalogueReader:
         content, which would cost more than the rest of a message.
         """
         if self._responses is not domain.responses:
-            self._responses = domain.responses
+            # In this order: another thread must not take the old catalogue for the new one.
             self._catalogue = Catalogue(domain.responses)
+            self._responses = domain.responses
         return self._catalogue
