@@ -41,7 +41,6 @@ _CEILING = 12.0
 _CONTRARY = -3.0
 # What owes no more than an appointment: the model alone must be surer of it, and never
 # hears it in a fragment that it completed itself.
-_MEDICINES = "medicines"
 _MILD = frozenset({"appointment", "probably_benign", "word"})
 
 
@@ -85,7 +84,7 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
     for name in _named(units, found, judging):
         mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))
         # "And magnesium?" is nobody's medicine.
-        nobody = name in (*_MILD, _MEDICINES) and not speaks_of_a_person(reading.text)
+        nobody = (name in _MILD or KINDS[name] == "prescriber") and not speaks_of_a_person(reading.text)
         unsure = KINDS[name] in ACUTE and p < judging.weights.threshold("planned_from")
         if not mild and not nobody and not unsure:
             owes.setdefault(name, MODEL)
