@@ -17,7 +17,7 @@ from calla.understanding.judgement import Judgement, Judging, Models
 from calla.understanding.language import ENGLISH
 from calla.understanding.memory import Memory
 from calla.understanding.reading import Reading
-from calla.understanding.urgency import owed
+from calla.understanding.urgency import in_general, owed
 from calla.understanding.weights import Weights
 
 # Courtesies that answer nothing.
@@ -60,6 +60,8 @@ def decide(
         judged = [] if reading.language != ENGLISH else questions_of(reading, judging, catalogue, before)
         owes.extend(_remembered(reading, judged, owes, catalogue, memory))
         plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes))
+        if plan.outcome == "answer" and reading.language == ENGLISH:
+            owes = in_general(reading, owes, judging)
         plan.owed = [*owes, *plan.owed]
     else:
         # A title that was pressed is plain; what stands beside the name in a payload is not.

@@ -15,7 +15,7 @@ from typing import Optional, Sequence
 import numpy as np
 
 from calla.catalogue import OUT_OF_SCOPE, Topic
-from calla.plan import ACUTE, MODEL, SCREEN, Owed
+from calla.plan import ACUTE, MODEL, SCREEN, TOPIC, Owed
 from calla.safety.screen import Finding, load_screen
 from calla.safety.vocabulary import KINDS
 from calla.understanding import reference
@@ -39,6 +39,16 @@ _NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6
 _CEILING = 12.0
 # Log-odds below which the model contradicts a rule.
 _CONTRARY = -3.0
+# How a question about a word or a procedure begins; share of strange words up to which a
+# message is plain; log-odds below which the model hears no danger.
+_GENERAL = re.compile(
+    r"^(?:and|so|but|hi|hello|hey|please|in general|generally|out of interest|just curious)?[\s,.:]*"
+    r"(?:what|what's|whats|which|how|why|who|when|is|are|do|does|can|could|define|explain|meaning|difference)\b",
+    re.I,
+)
+_PLAIN, _NO_DANGER = 0.2, -4.0
+_WORDS_OF_REPORTS = frozenset({"suspicious_finding", "interpret_my_results", "probably_benign"})
+_PROCEDURES = frozenset({"appointment"})
 # What owes no more than an appointment: the model alone must be surer of it, and never
 # hears it in a fragment that it completed itself.
 _MILD = frozenset({"appointment", "probably_benign", "word"})
@@ -94,6 +104,27 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
         brief = len(reading.text.split()) <= _BRIEF
         owes = {f.topic: SCREEN for f in found if KINDS[f.topic] not in ACUTE or brief}
     return [Owed(name, by) for name, by in owes.items()]
+
+
+def in_general(reading: Reading, owes: Sequence[Owed], judging: Judging) -> list[Owed]:
+    """Return what a message is owed if it may only ask what a word means or how something is done.
+
+    A rule that sees "DCIS" or "biopsy" in a question which speaks of nobody, and in which the
+    model hears no danger, owes the short line before a word's meaning, or nothing beside
+    what the topic of the answer owes. Only for plain words that begin like a question: notes
+    ("birads 4 left") and what is strange to the model stay reports.
+
+    Args:
+        reading: the message.
+        owes: what it is owed by rules and model.
+        judging: judges texts.
+    """
+    asks = any(_GENERAL.match(part.text) for part in reading.parts)
+    worst = max(_odds(unit, judging) for unit in reading.units)
+    if not asks or reading.strange > _PLAIN or speaks_of_a_person(reading.text) or worst > _NO_DANGER:
+        return list(owes)
+    kept = [each for each in owes if each.by != SCREEN or each.name not in (*_WORDS_OF_REPORTS, *_PROCEDURES)]
+    return [*kept, Owed("word", TOPIC)] if any(each.name in _WORDS_OF_REPORTS for each in owes) else kept
 
 
 def _holds(finding: Finding, units: Sequence[str], judging: Judging) -> bool:
