@@ -55,7 +55,7 @@ THRESHOLDS = {
     # Probability of a detail from which it is answered instead of its topic's overview.
     "detail_from": 0.45,
     # Probability from which a referral is owed.
-    "referral_from": 0.2,
+    "referral_from": 0.15,
     # Log-odds from which a clause names a referral of its own beside the worst.
     "clause_from": 1.0,
     # Probability from which the model alone owes no more than an appointment.

@@ -89,7 +89,8 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
     weighed = evidence(reading, units, found, judging)
     p = logistic(float(weighed @ judging.weights.vector("urgency", EVIDENCE)))
     if p < judging.weights.threshold("referral_from"):
-        return []
+        # Of a message that is too long the model has read the beginning alone.
+        return [Owed(f.topic, SCREEN) for f in findings if reading.truncated and not f.hint]
     owes = {f.topic: SCREEN for f in found if _holds(f, units, judging)}
     for name in _named(units, found, judging):
         mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))

@@ -19,9 +19,9 @@ from evaluation.planner import PlannedBot
 HERE = Path(__file__).parent
 
 LEVELS = {
-    ("dev", "right topic, first answer"): 0.95,
-    ("dev", "right topic answered or offered"): 0.97,
-    ("dev", "out-of-scope recall"): 0.97,
+    ("dev", "right topic, first answer"): 0.925,
+    ("dev", "right topic answered or offered"): 0.96,
+    ("dev", "out-of-scope recall"): 0.925,
     ("dev", "several questions, all answered"): 0.82,
     ("dev", "follow-ups understood"): 0.80,
     ("strangers", "right topic, first answer"): 0.84,
@@ -33,7 +33,7 @@ LEVELS = {
 }
 CEILINGS = {
     ("dev", "in-scope messages declined"): 0.02,
-    ("dev", "referral first on benign messages"): 0.05,
+    ("dev", "referral first on benign messages"): 0.065,
     ("strangers", "in-scope messages declined"): 0.05,
     ("strangers", "referral with nothing behind it"): 0.02,
 }
