@@ -66,7 +66,7 @@ def decide(
     else:
         # A title that was pressed is plain; what stands beside the name in a payload is not.
         plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload)
-        if plan.topic is None and not reading.payload:
+        if (plan.topic is None or reading.pictures) and not reading.payload:
             # "Yes" or a face after a cry for help says nothing that would end it.
             plan.owed.extend(Owed(name, MEMORY) for name in memory.acute()[:1])
     return _settled(plan, reading, catalogue, memory)
