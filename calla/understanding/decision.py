@@ -150,6 +150,9 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory)
     last = catalogue.by_response(plan.responses[-1]) if plan.responses else None
     if last is not None and last.group == FAQ and plan.outcome != "repeat":
         plan.offers = [id for id in dict.fromkeys([*plan.offers, *catalogue.related_to(last)]) if id != last.id]
+    if plan.outcome != "repeat":
+        # What was read a moment ago is no suggestion.
+        plan.offers = [id for id in plan.offers if id != memory.topic]
     plan.offers = plan.offers[:MAX_OFFERS]
     plan.memory = memory.after(
         topic=plan.topic,
