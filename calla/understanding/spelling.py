@@ -52,6 +52,8 @@ _GENERAL, _ALONE = 50_000, 20.0
 # Log-probability of a word that nobody knows.
 _UNKNOWN = math.log(1e-7)
 _CACHE_LIMIT = 50_000
+# Letters per slip of a word that passes for English.
+SLIPPED = 6
 # Guesses that are weighed for one word.
 _MOST = 8
 _START = ""
@@ -132,9 +134,13 @@ class Spelling:
         In doubt are slips, and the names, which are words of many languages.
         """
         folded = word.casefold()
-        if folded in english_counts() or self._used[folded] >= USUAL:
+        if folded in english_counts() or (folded in self._domain and self._used[folded] >= USUAL):
             return 1.0
-        return 0.5 if folded in self._names or self.corrected(word) != word else 0.0
+        if folded in self._names:
+            return 0.5
+        # Two slips make an English word of many a foreign one.
+        right = self.corrected(folded)
+        return 0.5 if right != folded and OSA.distance(right, folded) <= len(folded) // SLIPPED else 0.0
 
     def strange(self, text: str) -> float:
         """Return the share of a text's words, marks and digits inside them included, that nobody knows."""

@@ -291,3 +291,20 @@ def test_both_transports_answer(visit: New, how: str) -> None:
     visitor.opens()
     visitor.asks("what is mk-7?")
     assert "menaquinone-7" in visitor.messages()[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "direction"),
+    [
+        ("أريد أن أموت", "ar", "rtl"),
+        ("no puedo respirar, me duele el pecho", "es", "ltr"),
+        ("what is mk-7?", "en", "ltr"),
+    ],
+)
+def test_a_text_is_marked_with_its_language(visit: New, text: str, language: str, direction: str) -> None:
+    """A screen reader takes the right voice, and Arabic begins at the right (WCAG 3.1.2)."""
+    visitor = visit().opens()
+    visitor.asks(text)
+    body = visitor.page.locator(".body").last
+    expect(body).to_have_attribute("lang", language)
+    expect(body).to_have_attribute("dir", direction)

@@ -71,6 +71,7 @@ def english(word: str) -> bool:
         ("quero saber o que é isto", "pt"),
         ("c'est dangereux ?", "fr"),
         ("czy to boli", "pl"),
+        ("no puedo respirar, me duele el pecho", "es"),
         ("我胸部有一个硬块，怎么办", "zh"),
         ("هل هذا خطير", "ar"),
         ("bạn có nói tiếng Việt không", "vi"),

@@ -1,5 +1,6 @@
 /** How one message looks. */
 import {button, icon, ICONS, make} from './dom';
+import {isRightToLeft} from './options';
 import {REASONS, type BotMessage, type Contact, type Kind, type Rating} from './protocol';
 import {put, type Texts} from './texts';
 
@@ -34,8 +35,8 @@ const REFERRAL_ICONS: Record<Kind, string> = {
 };
 
 /** Lay out a text: paragraphs at blank lines, lists at "- ", other lines as they are. */
-export function layOut(text: string): HTMLElement {
-  const body = make('div', {class: 'body', lang: 'en', dir: 'ltr'});
+export function layOut(text: string, lang = 'en'): HTMLElement {
+  const body = make('div', {class: 'body', lang, dir: isRightToLeft(lang) ? 'rtl' : 'ltr'});
   for (const block of text.split(/\n\s*\n/)) {
     let list: HTMLElement | undefined;
     for (const line of block.split('\n').map((one) => one.trim())) {
@@ -242,7 +243,7 @@ export function botArticle(message: BotMessage, look: Look, subject: string, tim
   }
   // The welcome brings whom to call for the header, not for itself.
   const contacts = message.turn === 'welcome' ? [] : contactButtons(message.contacts ?? [], look.texts);
-  const text = layOut(message.text);
+  const text = layOut(message.text, message.language);
   // Whom to call stands right after the sentence that says so, not below everything else.
   if (contacts.length) text.firstElementChild?.after(make('div', {class: 'contacts', lang: look.lang}, ...contacts));
   parts.push(text, badgeOf(message, look), sourcesOf(message, look), ...toolsOf(message, look, subject));

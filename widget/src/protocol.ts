@@ -16,6 +16,8 @@ export interface BotMessage {
   text: string;
   title?: string;
   kind?: Kind;
+  /** ISO 639 code of the text, where it is not English. */
+  language?: string;
   contacts?: Contact[];
   evidence?: {label: Label; text: string};
   sources?: {organisation: string; title: string; url: string}[];

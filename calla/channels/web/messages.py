@@ -69,7 +69,7 @@ def bot_message(turn: str, message: Mapping[str, Any], said: Iterable[str]) -> P
 
     Returns:
         ``id``, ``turn``, ``name``, ``text`` and, where there are any, ``title``, ``kind``,
-        ``contacts``, ``person``, ``evidence``, ``sources``, ``reviewed``, ``buttons``,
+        ``language``, ``contacts``, ``person``, ``evidence``, ``sources``, ``reviewed``, ``buttons``,
         ``rated``.
     """
     parts = message.get("metadata") or {}
@@ -84,6 +84,8 @@ def bot_message(turn: str, message: Mapping[str, Any], said: Iterable[str]) -> P
         payload["kind"] = str(parts.get("kind") or "urgent")
     if parts.get("title"):
         payload["title"] = str(parts["title"])
+    if parts.get("language"):
+        payload["language"] = str(parts["language"])
     if parts.get("person"):
         # A person wrote this, not the program: the widget says so, by name.
         payload["person"] = str(parts["person"])
