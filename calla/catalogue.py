@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 from calla.content.sources import resolve
 
@@ -152,9 +152,9 @@ class Catalogue:
         # Words that name what a question is about ("magnesium", "mk-7").
         self.subject_words = frozenset(words - _NAME_NOTHING)
 
-    def names_subject(self, words: Iterable[str]) -> bool:
-        """Say whether words of a message name what it is about."""
-        return not self.subject_words.isdisjoint(word.casefold() for word in words)
+    def names_subject(self, text: str) -> bool:
+        """Say whether a text names what it is about."""
+        return not self.subject_words.isdisjoint(word.casefold() for word in re.findall(r"[\w'-]+", text))
 
     def find(self, id: str) -> Optional[Topic]:
         """Return the topic or the detail with this id."""

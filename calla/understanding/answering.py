@@ -182,7 +182,7 @@ def about_the_conversation(topic: Topic, catalogue: Catalogue, memory: Memory) -
 
 def _leans(reading: Reading, catalogue: Catalogue) -> bool:
     """Say whether a message names nothing by itself."""
-    return not catalogue.names_subject(re.findall(r"[\w'-]+", reading.text))
+    return not catalogue.names_subject(reading.text)
 
 
 def _more(catalogue: Catalogue, memory: Memory) -> Plan:

@@ -177,7 +177,7 @@ def _placed(
 
 def _leans(part: cutting.Part, before: Optional[Topic], judging: Judging, catalogue: Catalogue) -> bool:
     """Say whether a part needs more than its own words to be understood."""
-    named = before is None or catalogue.names_subject(_WORDS.findall(part.text))
+    named = before is None or catalogue.names_subject(part.text)
     return not named or reference.has_pronoun(part.text) or judging.one(part.text).certainty < VERY_SURE
 
 
@@ -282,7 +282,7 @@ def _in_context(text: str, judging: Judging, catalogue: Catalogue, before: Optio
     if before is None or len(words) > follow_up.MAX_WORDS:
         return None
     whole = judging.one(text)
-    clear = catalogue.names_subject(words) and not reference.refers_back(text)
+    clear = catalogue.names_subject(text) and not reference.refers_back(text)
     if clear and whole.outcome == "answer" and whole.certainty >= VERY_SURE:
         return None
     return follow_up.judge(text, before, judging, catalogue, "follow_up")

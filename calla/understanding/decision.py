@@ -97,10 +97,9 @@ def _remembered(
 
 def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
     """Say whether a message is plainly about something else than an emergency that is open."""
-    words = _WORDS.findall(reading.text)
     topics = [catalogue.by_intent(j.label) for j in judged if j.certainty >= _UNRELATED_FROM and j.outcome == "answer"]
     return any(
-        topic and topic.group == FAQ and topic.id != "worried_or_anxious" and catalogue.names_subject(words)
+        topic and topic.group == FAQ and topic.id != "worried_or_anxious" and catalogue.names_subject(reading.text)
         for topic in topics
     ) and not reference.refers_back(reading.text)
 
@@ -112,7 +111,9 @@ def _is_about_it(reading: Reading, judged: Sequence[Judgement], catalogue: Catal
         return False
     if len(words) > 2 * _FRAGMENT:
         return False
-    return not catalogue.names_subject(words) and (reference.refers_back(reading.text) or len(words) <= _FRAGMENT)
+    return not catalogue.names_subject(reading.text) and (
+        reference.refers_back(reading.text) or len(words) <= _FRAGMENT
+    )
 
 
 def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory) -> Plan:

@@ -10,7 +10,6 @@ the topic before. The weights are those of a conditional logit (McFadden 1974), 
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Optional, Sequence
 
@@ -49,7 +48,6 @@ OUTSIDE_FROM = 0.7
 OUTSIDE_FROM_REFERRING = 0.85
 # Probability from which a topic is worth offering.
 OFFER_FROM = 0.04
-_WORDS = re.compile(r"[\w'-]+")
 # A topic that names the one before among its own related ones is half as near as one that
 # is named by it.
 _RELATED_BACK = 0.5
@@ -67,7 +65,7 @@ def wordings(text: str, before: Optional[Topic], catalogue: Catalogue, *, part: 
     """
     core = reference.correction(text) or reference.without_lead(text) or text
     subject = (before.subject or before.title) if before else DEFAULT_SUBJECT
-    complete = catalogue.names_subject(_WORDS.findall(core)) and not reference.has_pronoun(core)
+    complete = catalogue.names_subject(core) and not reference.has_pronoun(core)
     found = [text, core if complete else reference.put_subject(core, subject)]
     return found if part or before is None else [*found, reference.in_aspect(before.aspect, core)]
 
