@@ -15,6 +15,8 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.referral import ActionMedicalReferral
 from calla.agent import GuardedAgent
+from calla.channels.web.desk import Desk
+from calla.channels.web.refusals import RefusedError
 from calla.keys import secret_key
 from calla.policies.plan import Turn
 from calla.safety.patterns import OVERLAP, WINDOW
@@ -68,3 +70,48 @@ def test_a_finding_across_the_edge_of_a_window_is_found(before: int) -> None:
     """Dictation has no stops: wherever a window ends, the finding lies whole in one."""
     words = ["yes"] * before + "found in the shower last week a hard lump".split() + ["yes"] * WINDOW
     assert load_screen().find(" ".join(words)), before
+
+
+async def _taken_twice(held: asyncio.Event, ids: tuple[str, str]) -> list[Any]:
+    """Take two messages of one conversation that both wait for the limits at the same time."""
+    config: Any = SimpleNamespace(
+        session_hours=1,
+        retention_days=1,
+        messages_per_minute=60,
+        address_messages_per_minute=60,
+        sessions_per_hour=60,
+        max_in_flight=9,
+    )
+    desk = Desk(config, "k" * 40, SimpleNamespace())  # type: ignore[arg-type]
+
+    async def nothing_stored(*_: Any) -> list[Any]:
+        return []
+
+    async def wait(*_: Any) -> float:
+        await held.wait()
+        return 0.0
+
+    store = SimpleNamespace(last_events=nothing_stored)
+    agent = SimpleNamespace(expected_wait=lambda *_: 0.0, tracker_store=store)
+    desk.app = SimpleNamespace(ctx=SimpleNamespace(agent=agent))  # type: ignore[assignment]
+    desk.limits = SimpleNamespace(message=wait)  # type: ignore[assignment]
+    session: Any = SimpleNamespace(sender="web-x")
+    both = [asyncio.ensure_future(desk._take(session, turn, "a", "10.0.0.1")) for turn in ids]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    held.set()
+    return await asyncio.gather(*both, return_exceptions=True)
+
+
+@pytest.mark.asyncio
+async def test_a_copy_that_came_while_the_limits_were_asked_is_the_same_turn() -> None:
+    """The second look after the rate limit: a message that came both ways is answered once."""
+    (first, new), (second, again) = await _taken_twice(asyncio.Event(), ("message-1", "message-1"))
+    assert first is second and (new, again) == (True, False)
+
+
+@pytest.mark.asyncio
+async def test_another_message_that_came_while_the_limits_were_asked_waits() -> None:
+    """Two messages of one conversation are never answered at the same time."""
+    _, refused = await _taken_twice(asyncio.Event(), ("message-1", "message-2"))
+    assert isinstance(refused, RefusedError) and refused.error == "busy"
