@@ -19,7 +19,7 @@ from calla.channels.web.desk import Desk
 from calla.channels.web.refusals import RefusedError
 from calla.keys import secret_key
 from calla.policies.plan import Turn
-from calla.safety.patterns import OVERLAP, WINDOW
+from calla.safety.patterns import WINDOW
 from calla.safety.screen import load_screen
 from calla.understanding.memory import SHORT_TURNS, Memory
 
@@ -65,10 +65,14 @@ def test_the_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("before", range(WINDOW - OVERLAP - 4, WINDOW + 5))
+# Said in one breath it is a result; cut anywhere it is nothing.
+_SPREAD = "they put me down as a four b".split()
+
+
+@pytest.mark.parametrize("before", range(WINDOW - len(_SPREAD) - 1, WINDOW + 2))
 def test_a_finding_across_the_edge_of_a_window_is_found(before: int) -> None:
     """Dictation has no stops: wherever a window ends, the finding lies whole in one."""
-    words = ["yes"] * before + "found in the shower last week a hard lump".split() + ["yes"] * WINDOW
+    words = ["yes"] * before + _SPREAD + ["yes"] * WINDOW
     assert load_screen().find(" ".join(words)), before
 
 
