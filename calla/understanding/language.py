@@ -24,6 +24,11 @@ _SAME = {"arz": "ar", "wuu": "zh", "yue": "zh", "ceb": "tl", "gl": "es", "an": "
 
 # Languages that are not written in Latin letters.
 _OTHER_SCRIPTS = frozenset("ar bg bn el fa gu he hi ja ka km kn ko ml mr my ne pa ru si sr ta te th uk ur zh".split())
+# Scripts that tell their language better than the detector does with a few words.
+_HAN, _KANA = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff]")
+# Haitian Creole, which the small model takes for English, French or Italian: its commonest words.
+_CREOLE = frozenset("mwen gen yon nan ka ap pa vle nou yo sa ki pou anpil kisa tanpri ankò kapab tèt doulè".split())
+_CREOLE_SHARE, _CREOLE_WORDS = 0.4, 3
 
 
 @lru_cache(maxsize=1)
@@ -42,6 +47,11 @@ def language_of(text: str, english: Callable[[str], float]) -> str:
     if not words:
         return ENGLISH
     letters = [c for c in text if c.isalpha()]
+    if not _KANA.search(text) and len(_HAN.findall(text)) > len(letters) / 2:
+        return "zh"
+    creole = sum(w.lower() in _CREOLE for w in words)
+    if "mwen" in (w.lower() for w in words) and creole >= max(_CREOLE_WORDS, _CREOLE_SHARE * len(words)):
+        return "ht"
     found = _detector().detect(text.replace("\n", " "), model="lite", k=1)[0]
     code, score = str(found["lang"]).split("-")[0], float(found["score"])
     code = _SAME.get(code, code)
