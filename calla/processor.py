@@ -9,8 +9,9 @@ from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from rasa.core.actions.action import Action
+from rasa.core.actions.action import Action, RemoteAction
 from rasa.core.channels.channel import OutputChannel, UserMessage
+from rasa.core.nlg.generator import NaturalLanguageGenerator
 from rasa.core.policies.policy import PolicyPrediction
 from rasa.core.processor import MessageProcessor
 from rasa.engine import loader
@@ -21,6 +22,7 @@ from rasa.exceptions import ModelNotFound
 from rasa.shared.core.events import ActionExecutionRejected, Event, SlotSet
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from calla.action_endpoint import LeanAction
 from calla.fair_pool import FairPool
 from calla.graph import OrderedGraphRunner
 from calla.plan import PLAN, Plan
@@ -83,6 +85,20 @@ class CallaProcessor(MessageProcessor):
         if plan is not None and plan.memory:
             tracker.update(SlotSet(SLOT, plan.memory))
         return tracker
+
+    async def _run_action(
+        self,
+        action: Action,
+        tracker: DialogueStateTracker,
+        output_channel: OutputChannel,
+        nlg: NaturalLanguageGenerator,
+        prediction: PolicyPrediction,
+    ) -> bool:
+        """Run an action (see parent class)."""
+        if type(action) is RemoteAction:
+            action = LeanAction(action.name(), action.action_endpoint)
+        again: bool = await super()._run_action(action, tracker, output_channel, nlg, prediction)
+        return again
 
     def _log_action_on_tracker(
         self,
