@@ -93,7 +93,7 @@ class Bench:
         done = sum(step.ticks for step in steps if step.name in state.steps)
         with tqdm(total=sum(step.ticks for step in steps), initial=done, unit="", mininterval=1.0) as bar:
             for step in steps:
-                if step.name in state.steps or (only and only not in step.name):
+                if step.name in state.steps or (only and not any(part in step.name for part in only.split(","))):
                     continue
                 bar.set_description(step.name)
                 if step.alone:
@@ -174,7 +174,7 @@ def main() -> int:
     parser.add_argument("--conversation-seconds", type=float, default=90.0, help="to make a conversation long")
     parser.add_argument("--starts", type=int, default=2, help="of each system, quiet and busy")
     parser.add_argument("--benchmarks", type=Path, help="folder with banking77/ and clinc150/, see docs/performance.md")
-    parser.add_argument("--only", help="steps with this in their name")
+    parser.add_argument("--only", help="steps with one of these in their name, separated by commas")
     parser.add_argument("--anew", action="store_true", help="forget what was measured")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
