@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 import tempfile
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -69,7 +69,7 @@ class CallaProcessor(MessageProcessor):
         share = SHARE_OF.get() or str(message.sender_id)
         size = len(message.text or "")
         parsed: dict[str, Any] = await self.pool.run(
-            share, size, copy_context().run, self._parse_message_with_graph, message, tracker, only_output_properties
+            share, size, self._parse_message_with_graph, message, tracker, only_output_properties
         )
         self._update_full_retrieval_intent(parsed)
         # Should anything fail later, the last line of the guarantee finds the plan here.

@@ -64,6 +64,7 @@ def summary(state: State) -> dict[str, Any]:
             found[step] = steps[step]
     if "stages" in steps:
         number = steps["stages"]["messages"]
+        found["stages_messages"] = number
         found["stages"] = {name: each["ms"] / number for name, each in steps["stages"]["stages"].items()}
     topics = {name.split()[0]: result for name, result in steps.items() if name.endswith(" topics")}
     if topics:
@@ -176,7 +177,7 @@ def _stages(found: dict[str, Any]) -> list[str]:
     rows = sorted(found["stages"].items(), key=lambda row: -row[1])
     return [
         "",
-        f"Stages of a message (mean of 300, each without those it calls; {total:.1f} ms in all):",
+        f"Stages of a message (mean of {found['stages_messages']}, each by itself; {total:.1f} ms in all):",
         "",
         "| stage | ms | share |",
         "|---|---|---|",

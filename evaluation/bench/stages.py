@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
@@ -54,7 +54,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "Rasa: graph of policies": ("rasa.core.processor:MessageProcessor._predict_next_with_tracker",),
     "Rasa: running actions": ("rasa.core.processor:MessageProcessor._run_action",),
     "Rasa: copies of the tracker": ("rasa.shared.core.trackers:DialogueStateTracker.copy",),
-    "Rasa: state for the action server": ("rasa.core.actions.action:RemoteAction._action_call_format",),
+    "Rasa: state for the action server": ("calla.action_endpoint:LeanAction._action_call_format",),
 }
 
 
@@ -111,21 +111,6 @@ class Stopwatch:
             for each in functions:
                 owner, attribute = found(each)
                 setattr(owner, attribute, self.around(name, getattr(owner, attribute)))
-        self._follow_into_threads()
-
-    def _follow_into_threads(self) -> None:
-        """Let what runs in a thread for understanding know which stage it runs in."""
-        from calla.fair_pool import FairPool
-
-        run = FairPool.run
-
-        async def followed(pool: Any, key: str, size: int, function: Callable[..., Any], *arguments: Any) -> Any:
-            # Within the stage of the queue, so that what runs in the thread is not counted as waiting.
-            with self.stage("queue before understanding"):
-                return await unmeasured(pool, key, size, copy_context().run, function, *arguments)
-
-        unmeasured = inspect.unwrap(run)
-        FairPool.run = followed  # type: ignore[method-assign, assignment]
 
     def as_dict(self) -> dict[str, dict[str, float]]:
         """Return calls and milliseconds by stage."""
