@@ -16,10 +16,10 @@ SHARES = {"up to 15 words": 140, "16 to 40": 90, "41 to 80": 40, "81 to 150": 30
 NUMBER = sum(SHARES.values())
 # Written by people (or in their roles) whom nobody built for; nothing is trained on them.
 SETS = (
-    "strangers_3/needs",
-    "strangers_3/questions",
-    "strangers_3/several",
-    "strangers_3/misspelt",
+    "nlu/strangers_3/needs",
+    "nlu/strangers_3/questions",
+    "nlu/strangers_3/several",
+    "nlu/strangers_3/misspelt",
     "nlu/strangers_2/needs",
     "nlu/strangers_2/questions",
     "nlu/strangers_2/multi",
