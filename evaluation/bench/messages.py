@@ -18,7 +18,7 @@ NUMBER = sum(SHARES.values())
 SETS = (
     "nlu/strangers_3/needs",
     "nlu/strangers_3/questions",
-    "nlu/strangers_3/several",
+    "nlu/strangers_3/multi",
     "nlu/strangers_3/misspelt",
     "nlu/strangers_2/needs",
     "nlu/strangers_2/questions",
