@@ -13,6 +13,7 @@ import heapq
 import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar
 
@@ -90,7 +91,9 @@ class FairPool:
         self._running += cost
         started = time.monotonic()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._pool, copy_context().run, function, *arguments
+            )
         finally:
             self._running -= cost
             self._learn(size, time.monotonic() - started)

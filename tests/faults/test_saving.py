@@ -13,12 +13,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import ActionExecuted, BotUttered, SessionStarted, UserUttered
+from rasa.shared.core.events import (
+    ActionExecuted,
+    BotUttered,
+    Restarted,
+    SessionStarted,
+    SlotSet,
+    UserUttered,
+    deserialise_events,
+)
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from calla.database import DEADLINE, Database
 from calla.status import STATUS
-from calla.store import RECENT, ConversationStore
+from calla.store import RECENT, ConversationStore, events_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -201,3 +209,16 @@ async def test_ranking_and_tokens_are_not_stored_but_the_plan_is(tmp_path: Path)
     tracker = await store.retrieve("person")
     assert tracker is not None and tracker.latest_message is not None
     assert (tracker.latest_message.parse_data or {})["plan"]["topic"] == "topic-0"  # type: ignore[typeddict-item]
+
+
+async def test_a_conversation_is_read_as_rasa_reads_it(tmp_path: Path) -> None:
+    conversations = store_in(tmp_path)
+    tracker = DialogueStateTracker("somebody", [])
+    events = [*turn(1), SlotSet("memory", {"topic": "a"}), Restarted(), SessionStarted(), *turn(2)]
+    tracker.update_with_events(events, Domain.empty())
+    await conversations.save(tracker)
+    rows = await conversations._rows("somebody", None)
+    assert events_of(rows) == deserialise_events(rows)
+    assert [event.as_dict() for event in events_of(rows)] == [event.as_dict() for event in deserialise_events(rows)]
+    # An event of a kind that there is no more.
+    assert events_of([{"event": "topic"}, {"no": "event"}]) == []
