@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, Optional
+from typing import Any, Awaitable, Callable, Optional
 
 from rasa.core.channels.channel import OutputChannel, UserMessage
 from rasa.core.processor import MessageProcessor
@@ -19,17 +19,23 @@ from calla.understanding.memory import SLOT
 SHARE_OF: ContextVar[Optional[str]] = ContextVar("share_of", default=None)
 
 
+# Looks at what was understood, and may change what is planned.
+Revise = Callable[[UserMessage, DialogueStateTracker, dict[str, Any]], Awaitable[None]]
+
+
 class CallaProcessor(MessageProcessor):
     """Processes messages with a bounded pool of threads for understanding.
 
     Args:
         pool: the threads.
+        revise: told what was understood of each message.
         **kwargs: see parent class.
     """
 
-    def __init__(self, pool: FairPool, **kwargs: Any) -> None:
+    def __init__(self, pool: FairPool, revise: Optional[Revise] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pool = pool
+        self._revise = revise
 
     async def parse_message(
         self,
@@ -48,6 +54,8 @@ class CallaProcessor(MessageProcessor):
         self._update_full_retrieval_intent(parsed)
         # Should anything fail later, the last line of the guarantee finds the plan here.
         message.parse_data = parsed
+        if self._revise is not None:
+            await self._revise(message, tracker, parsed)
         return parsed
 
     async def run_action_extract_slots(

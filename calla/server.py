@@ -39,6 +39,8 @@ from calla.channels.slack.channel import SlackInput
 from calla.channels.web.channel import WebInput
 from calla.channels.web.sockets import MAX_SOCKETS
 from calla.erasure import RETRY_EVERY, Erasure, Tombstones
+from calla.handoff.handoffs import Handoffs
+from calla.handoff.inbound import add_inbound
 from calla.http_guard import PatientProtocol, guard, raise_descriptor_limit
 from calla.keys import KEY_HEADER, action_key, secret_key
 from calla.logs import configure_logging
@@ -83,24 +85,28 @@ def load_agent(config: Settings, model: Path) -> GuardedAgent:
     agent.load_model(model)
     agent.records = records
     agent.erasure = erasure
+    agent.handoffs = Handoffs(config, conversations.database, lambda: agent)
     erasure.register("conversations", conversations.erase)
     erasure.register("records", records.erase)
+    erasure.register("hand-offs", agent.handoffs.erase)
     return agent
 
 
 def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any, None]]:
     """Return what runs beside answering for as long as the server does."""
     store, records, erasure = agent.tracker_store, agent.records, agent.erasure
-    assert isinstance(store, ConversationStore) and records is not None and erasure is not None
+    handoffs = agent.handoffs
+    assert isinstance(store, ConversationStore) and records and erasure and handoffs
     probes = Probes(store.database, config.action_endpoint.replace("/webhook", "/health"), config.data_folder)
     gauge("calla_queue", "Messages that wait to be understood", lambda: float(agent.pool.queued))
     gauge("calla_unsaved", "Turns that wait to be written", lambda: float(store.unsaved))
     gauge("calla_erasures_pending", "Erasures that are noted and not done", lambda: float(erasure.number_pending))
-    retention = Retention(config.retention_days, store.purge, records.purge)
+    retention = Retention(config.retention_days, store.purge, records.purge, handoffs.purge)
     return [
         repeat("Looking after the database", probes.look, PROBE_EVERY),
         repeat("Deleting by age", retention.purge, PURGE_EVERY),
         repeat("Erasing what could not be erased", erasure.retry, RETRY_EVERY),
+        *handoffs.start(),
         signs_of_life(),
     ]
 
@@ -158,10 +164,12 @@ def create_app(config: Settings, model: Path) -> Sanic:
         notify("STOPPING=1")
         for job in jobs:
             job.cancel()
+        await app.ctx.agent.handoffs.stop()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(app.ctx.agent.tracker_store.flush(), FLUSH_SECONDS)
 
     add_health(app)
+    add_inbound(app, config, lambda: getattr(getattr(app.ctx, "agent", None), "handoffs", None))
 
     @app.middleware("request")
     async def only_known_api(request: Request) -> Optional[HTTPResponse]:

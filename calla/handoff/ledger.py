@@ -229,23 +229,18 @@ class HandoffLedger:
                     taken.append(Letter(row.id, row.handoff, row.key, row.kind, body, row.created, row.attempts))
         return taken
 
-    async def delivered(self, letter: Letter, remote: Optional[dict[str, Any]], remote_key: Optional[str]) -> None:
-        """Note that the inbox has an event, and under which name it keeps the hand-off."""
-        values: dict[str, Any] = {"told": False, "delivered": True}
-        if remote is not None:
-            values.update(remote=json.dumps(remote), remote_key=remote_key)
+    async def delivered(self, letter: Letter) -> None:
+        """Note that the inbox has an event."""
         await self._database.call(
             self._execute,
             LETTERS.update().where(LETTERS.c.id == letter.id).values(body=None),
-            HANDOFFS.update().where(HANDOFFS.c.id == letter.handoff).values(**values),
+            HANDOFFS.update().where(HANDOFFS.c.id == letter.handoff).values(told=False, delivered=True),
         )
 
     async def remember(self, handoff: str, remote: dict[str, Any], remote_key: Optional[str]) -> None:
-        """Note how far the inbox has come with a hand-off, before all of it is delivered."""
+        """Note under which name the inbox keeps a hand-off."""
         values = {"remote": json.dumps(remote), "remote_key": remote_key}
-        await self._database.call(
-            self._execute, HANDOFFS.update().where(HANDOFFS.c.id == handoff).values(**values)
-        )
+        await self._database.call(self._execute, HANDOFFS.update().where(HANDOFFS.c.id == handoff).values(**values))
 
     async def failed(self, letter: Letter, wait: float) -> None:
         """Note that an event was not taken, and in how many seconds it is tried again."""
@@ -253,6 +248,20 @@ class HandoffLedger:
         await self._database.call(
             self._execute, change.values(next_try=time.time() + wait, attempts=letter.attempts + 1)
         )
+
+    async def waits(self, letter: Letter) -> bool:
+        """Say whether an event has not arrived yet."""
+
+        def look() -> bool:
+            query = sa.select(LETTERS.c.id).where(LETTERS.c.id == letter.id).where(LETTERS.c.body.isnot(None))
+            with self._engine.connect() as connection:
+                return connection.execute(query).fetchone() is not None
+
+        return await self._database.call(look)
+
+    async def drop(self, handoff: str) -> None:
+        """Give up what has not arrived of a hand-off that has ended."""
+        await self._database.call(self._execute, LETTERS.update().where(LETTERS.c.handoff == handoff).values(body=None))
 
     async def undelivered(self) -> int:
         """Return how many events wait for the inbox."""
