@@ -43,9 +43,12 @@ class Notes:
 
     def said(self, name: str, what: str, text: str) -> bool:
         """Say whether a message is one of the words that a response lists in its metadata."""
+        return fold(text) in {fold(one) for one in self.words(name, what)}
+
+    def words(self, name: str, what: str) -> list[str]:
+        """Return the words that a response lists in its metadata."""
         variations = self._nlg().responses.get(PREFIX + name) or [{}]
-        listed = (variations[0].get("metadata") or {}).get(what) or []
-        return fold(text) in {fold(str(one)) for one in listed}
+        return [str(one) for one in (variations[0].get("metadata") or {}).get(what) or ()]
 
     def person(self, name: Optional[str]) -> str:
         """Return a person's name, or what is said where the inbox gives none."""

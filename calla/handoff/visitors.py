@@ -236,6 +236,8 @@ class Visitors:
     async def _answer(
         self, message: UserMessage, agent: Any, tracker: DialogueStateTracker, name: str, **values: str
     ) -> None:
+        plan = Plan(outcome="handoff").as_dict()
+        message.parse_data = {"text": message.text, "intent": {}, "entities": [], PLAN: plan}
         tracker.update(_user_event(message))
         await _send(message, agent, tracker, PREFIX + name, self._notes.message(PREFIX + name, **values))
         await agent.processor.save_tracker(tracker)

@@ -146,7 +146,8 @@ export class View {
     if (!this.anchor) return this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight - article.offsetHeight < ENOUGH;
     // The first answer of a turn is the one to be read from its beginning, and an answer
     // that is being read does not go away because the next question has been answered too.
-    return this.anchor.classList.contains('user');
+    // What a person writes comes bit by bit, and is followed.
+    return this.anchor.matches('.user, .person');
   }
 
   private mostUrgent(): HTMLElement | undefined {
