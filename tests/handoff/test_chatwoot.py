@@ -126,4 +126,7 @@ def test_an_outage_in_the_middle_makes_nothing_twice(visitor: Visitor, chatwoot:
     chatwoot.status = 200
     conversation = chatwoot.conversation_with(words)
     assert len(chatwoot.contacts) == contacts + 1
-    assert sum(c["contact"] == chatwoot.conversations[conversation]["contact"] for c in chatwoot.conversations.values()) == 1
+    assert (
+        sum(c["contact"] == chatwoot.conversations[conversation]["contact"] for c in chatwoot.conversations.values())
+        == 1
+    )

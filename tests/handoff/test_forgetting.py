@@ -26,7 +26,9 @@ def test_an_erasure_reaches_the_inbox_and_says_what_it_cannot_reach(server: Serv
     assert TEAM in told["text"] and "cannot see" in told["text"]
     assert inbox.wait(lambda: inbox.of(handoff, "erase")) == [{"handoff": handoff}]
     # Nothing of it is in any file; what the person writes now reaches nobody.
-    kept = [file.name for file in Path(server.folder).iterdir() if file.is_file() and secret.encode() in file.read_bytes()]
+    kept = [
+        file.name for file in Path(server.folder).iterdir() if file.is_file() and secret.encode() in file.read_bytes()
+    ]
     assert kept == []
     assert person_does(server, "message", handoff, text="hello?") == 410
 

@@ -166,7 +166,7 @@ def test_a_referral_goes_out_whoever_has_the_conversation_and_the_person_sees_it
 ) -> None:
     handoff, _ = talk(visitor, inbox)
     messages = visitor.says(danger)
-    assert [m.get("kind") for m in messages][0] == kind
+    assert messages[0].get("kind") == kind
     assert all(m["name"].startswith("utter_referral") for m in messages)
     (sent,) = inbox.wait(lambda: inbox.of(handoff, "message"))
     assert sent["text"] == danger
@@ -265,9 +265,7 @@ def test_a_person_can_be_asked_for_again(visitor: Visitor, inbox: FakeWebhook) -
 
 
 @pytest.mark.parametrize("kind", ["joined", "message", "left"])
-def test_what_is_not_signed_with_the_secret_is_not_listened_to(
-    visitor: Visitor, inbox: FakeWebhook, kind: str
-) -> None:
+def test_what_is_not_signed_with_the_secret_is_not_listened_to(visitor: Visitor, inbox: FakeWebhook, kind: str) -> None:
     handoff, _ = talk(visitor, inbox)
     before = visitor.reads()
     assert person_does(visitor.server, kind, handoff, secret="somebody else's secret, long", text="believe me") == 401
