@@ -83,15 +83,18 @@ class Delivery:
             logger.error("The inbox did not take an event (%s).", problem)
             wait = min(FIRST_PAUSE * 2 ** min(letter.attempts, 8), LONGEST_PAUSE)
             await self._noted(self._ledger.failed(letter, wait))
+            if time.time() - letter.created > LATE:
+                await self._noted(self._late(letter))
         except Exception as error:
             # A fault of ours, or the database: the lease ends, and it is tried again.
             logger.error("Delivering an event failed: %s", type(error).__name__)
             self.works, self.problem = False, type(error).__name__
         else:
             self.works = True
-            late.cancel()
-            await self._arrived(letter)
+            await self._noted(self._arrived(letter))
             self.kick()
+        finally:
+            late.cancel()
 
     def _task(self, job: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(self._noted(job))

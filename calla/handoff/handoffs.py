@@ -120,9 +120,9 @@ class Handoffs:
     async def _late(self, letter: Letter) -> None:
         """Tell the visitor that the inbox does not answer, once until it does."""
         handoff = await self.ledger.get(letter.handoff)
-        if handoff is None or handoff.told or letter.kind in (RETURNED, ERASE) or not await self.ledger.waits(letter):
+        if handoff is None or letter.kind in (RETURNED, ERASE) or not await self.ledger.waits(letter):
             return
-        if await self.ledger.change(handoff.id, OPEN, told=True):
+        if await self.ledger.tell_once(handoff.id):
             await self.speaker.say(handoff.conversation, "not_reached")
 
     async def look(self) -> None:

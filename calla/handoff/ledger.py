@@ -72,7 +72,6 @@ class Handoff:
     passed: list[str]
     remote: dict[str, Any]
     delivered: bool
-    told: bool
     opened: float
     heard: float
 
@@ -172,6 +171,16 @@ class HandoffLedger:
             if letter is not None:
                 _write(connection, handoff, *letter)
             return True
+
+    async def tell_once(self, handoff: str) -> bool:
+        """Note that the visitor is told that the inbox does not answer; ``False`` if they have been."""
+
+        def note() -> bool:
+            mine = HANDOFFS.update().where(HANDOFFS.c.id == handoff).where(HANDOFFS.c.state.in_(OPEN))
+            with self._engine.begin() as connection:
+                return bool(connection.execute(mine.where(HANDOFFS.c.told.is_(False)).values(told=True)).rowcount)
+
+        return await self._database.call(note)
 
     async def write(self, handoff: str, key: str, kind: str, body: Mapping[str, Any]) -> None:
         """Write an event for the inbox down; the same key again is the same event."""
@@ -327,7 +336,6 @@ def _handoff(row: Any) -> Handoff:
         json.loads(row.passed or "[]"),
         json.loads(row.remote or "{}"),
         bool(row.delivered),
-        bool(row.told),
         row.opened,
         row.heard,
     )
