@@ -74,7 +74,7 @@ class Delivery:
 
     async def _deliver(self, letter: Letter) -> None:
         late = asyncio.get_running_loop().call_later(
-            max(0.0, letter.created + LATE - time.time()), lambda: self._task(self._late(letter))
+            max(0.0, letter.created + LATE - time.time()), lambda: self._task(self._hangs(letter))
         )
         try:
             await self._once(letter)
@@ -95,6 +95,10 @@ class Delivery:
             self.kick()
         finally:
             late.cancel()
+
+    async def _hangs(self, letter: Letter) -> None:
+        self.works, self.problem = False, "no answer"
+        await self._late(letter)
 
     def _task(self, job: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(self._noted(job))
