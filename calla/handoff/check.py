@@ -8,8 +8,7 @@ from typing import Any, Mapping, Optional
 
 import aiohttp
 
-from calla.handoff.handoffs import CHATWOOT, WEBHOOK
-from calla.handoff.inboxes import InboxError, call
+from calla.handoff.inboxes import CHATWOOT, WEBHOOK, InboxError, call
 from calla.handoff.signing import signed
 from calla.handoff.webhook import event
 from calla.settings import Settings

@@ -11,7 +11,7 @@ from calla.database import Database
 from calla.handoff.chatwoot import ChatwootInbox
 from calla.handoff.delivery import Delivery
 from calla.handoff.hours import OpeningHours
-from calla.handoff.inboxes import ERASE, NOBODY_CAME, RETURNED, WENT_QUIET, Inbox
+from calla.handoff.inboxes import CHATWOOT, ERASE, NOBODY_CAME, RETURNED, WEBHOOK, WENT_QUIET, Inbox
 from calla.handoff.ledger import ENDED, OPEN, TAKEN, WAITING, Handoff, HandoffLedger, Letter
 from calla.handoff.notes import Notes
 from calla.handoff.people import People
@@ -24,7 +24,6 @@ from calla.watch import repeat
 
 logger = logging.getLogger(__name__)
 
-WEBHOOK, SLACK, CHATWOOT = "webhook", "slack", "chatwoot"
 # Seconds between two looks at who has waited too long.
 LOOK_EVERY = 2.0
 

@@ -12,7 +12,8 @@ from sanic.response import HTTPResponse
 from sanic.response import json as json_response
 
 from calla.handoff import chatwoot
-from calla.handoff.handoffs import CHATWOOT, WEBHOOK, Handoffs
+from calla.handoff.handoffs import Handoffs
+from calla.handoff.inboxes import CHATWOOT, WEBHOOK
 from calla.handoff.people import OverError
 from calla.handoff.signing import ID, is_signed, is_signed_by_chatwoot
 from calla.settings import Settings

@@ -8,6 +8,8 @@ import aiohttp
 
 from calla.handoff.ledger import Handoff, Letter
 
+# Kinds of inboxes.
+WEBHOOK, SLACK, CHATWOOT = "webhook", "slack", "chatwoot"
 # Kinds of events for an inbox.
 REQUESTED, MESSAGE, RETURNED, ERASE = "requested", "message", "returned", "erase"
 # Why a conversation went back to the program.

@@ -43,7 +43,7 @@ from calla.channels.slack.seen import ALIVE_EVERY, seen_store
 from calla.channels.slack.sending import CALL_DEADLINE, Sender
 from calla.channels.slack.words import SlackWords
 from calla.erasure import RETRY_EVERY
-from calla.handoff.handoffs import SLACK
+from calla.handoff.inboxes import SLACK
 from calla.settings import Settings
 from calla.status import STATUS
 from calla.watch import DAY, PURGE_EVERY, repeat
