@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from typing import Any, Awaitable, Callable, Optional
+from weakref import WeakValueDictionary
 
 from calla.handoff.inboxes import CALL_DEADLINE, Inbox, InboxError
 from calla.handoff.ledger import HandoffLedger, Letter
@@ -48,6 +49,8 @@ class Delivery:
         self._late = late
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        # What is erased may be on its way still: its wish to erase must come after it.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.works: Optional[bool] = None
         self.problem = ""
 
@@ -77,7 +80,8 @@ class Delivery:
             max(0.0, letter.created + LATE - time.time()), lambda: self._task(self._hangs(letter))
         )
         try:
-            await self._once(letter)
+            async with self._turns.setdefault(letter.handoff, asyncio.Lock()):
+                await self._once(letter)
         except InboxError as problem:
             self.works, self.problem = False, str(problem)
             logger.error("The inbox did not take an event (%s).", problem)

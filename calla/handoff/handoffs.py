@@ -133,6 +133,7 @@ class Handoffs:
                 await self._end(one, NOBODY_CAME, "nobody_came")
             elif one.state == TAKEN and now - one.heard > self._config.handoff_idle_minutes * 60:
                 await self._end(one, WENT_QUIET, "gone_quiet", person=self.notes.person(one.person))
+        self.visitors.taken = {one.conversation for one in open_ones if one.state == TAKEN}
         for state in OPEN:
             self._counts[state] = sum(one.state == state for one in open_ones)
         self._counts["undelivered"] = await self.ledger.undelivered()

@@ -55,6 +55,9 @@ class Visitors:
         hours: when people are there.
         wait_minutes: how long a visitor waits at most.
         kick: has written events delivered.
+
+    Attributes:
+        taken: conversations that a person had when the database was last asked.
     """
 
     def __init__(
@@ -72,8 +75,7 @@ class Visitors:
         self._hours = hours
         self._wait_minutes = wait_minutes
         self._kick = kick
-        # Conversations that a person had when the database was last asked.
-        self._taken: set[str] = set()
+        self.taken: set[str] = set()
 
     async def revise(self, message: UserMessage, tracker: DialogueStateTracker, parsed: dict[str, Any]) -> None:
         """Put what is true of this hour into a plan that would say that no person reads the chat."""
@@ -133,11 +135,11 @@ class Visitors:
         try:
             handoff = await self._ledger.of(conversation, (OFFERED, *OPEN))
         except DATABASE_FAILURES:
-            if conversation in self._taken:
+            if conversation in self.taken:
                 # The person has it: the bot must not answer in their place. It is said that it failed.
                 raise
             return None
-        (self._taken.add if handoff is not None and handoff.state == TAKEN else self._taken.discard)(conversation)
+        (self.taken.add if handoff is not None and handoff.state == TAKEN else self.taken.discard)(conversation)
         return handoff
 
     async def _decided(self, handoff: Handoff, message: UserMessage, agent: Any) -> bool:
@@ -179,7 +181,7 @@ class Visitors:
             return False
         if not handoff.delivered:
             await self._ledger.drop(handoff.id)
-        self._taken.discard(message.sender_id)
+        self.taken.discard(message.sender_id)
         self._kick()
         tracker = await agent.processor.get_tracker(message.sender_id)
         await self._answer(message, agent, tracker, "you_left")

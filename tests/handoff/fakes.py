@@ -220,14 +220,14 @@ class FakeChatwoot(FakeInbox):
         }
         return requests.post(f"{server.url}/handoff/chatwoot", body, headers=headers, timeout=20).status_code
 
-    def message(self, conversation: int, text: str, **changes: Any) -> dict[str, Any]:
+    def message(self, number: int, text: str, **changes: Any) -> dict[str, Any]:
         """Return the event of an agent's message."""
         sender = {"id": 1, "name": "Kim Lee", "email": "kim@clinic.example", "type": "user"}
         message = {"id": next(self._ids), "content": text, "message_type": "outgoing", "private": False}
         return {
             "event": "message_created",
             "sender": sender,
-            "conversation": {"id": conversation, "inbox_id": self.INBOX, "status": "open"},
+            "conversation": {"id": number, "inbox_id": self.INBOX, "status": "open"},
             **message,
             **changes,
         }

@@ -144,8 +144,10 @@ export class Connection {
 
   /** Ask what there is of a person: often without a socket, else in case nobody has told. */
   look(): void {
-    this.looks += 1;
-    if (!this.socket?.connected || this.looks % 4 === 0) void this.call('sync', {}).then((reply) => this.take(reply), () => undefined);
+    if (this.socket?.connected && (this.looks += 1) % 4) return;
+    const token = this.keep.get('token', '');
+    // An answer about a conversation that has been erased meanwhile brings nothing back.
+    void this.call('sync', {}).then((reply) => token === this.keep.get('token', '') && this.take(reply), () => undefined);
   }
 
   /** Erase the conversation on the server; true if that was done. */
