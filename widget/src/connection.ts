@@ -76,8 +76,7 @@ export class Connection {
     this.cancel();
     clearTimeout(this.watchdog);
     clearTimeout(this.patience);
-    this.socket?.removeAllListeners();
-    this.socket?.disconnect();
+    this.socket?.removeAllListeners().disconnect();
     this.socket = undefined;
   }
 
@@ -210,9 +209,9 @@ export class Connection {
     socket.on('disconnect', (reason) => {
       if (reason === 'io client disconnect') return;
       this.inFlight = undefined;
-      if (reason === 'io server disconnect') this.set('connecting');
-      else this.set('offline', 'offline');
-      if (reason === 'io server disconnect') this.later(() => void this.start());
+      if (reason !== 'io server disconnect') return this.set('offline', 'offline');
+      this.set('connecting');
+      this.later(() => void this.start());
     });
     socket.on('connect_error', (error) => {
       // The token has run out: a new session, then the waiting messages.
