@@ -87,8 +87,6 @@ class Delivery:
             logger.error("The inbox did not take an event (%s).", problem)
             wait = min(FIRST_PAUSE * 2 ** min(letter.attempts, 8), LONGEST_PAUSE)
             await self._noted(self._ledger.failed(letter, wait))
-            if time.time() - letter.created > LATE:
-                await self._noted(self._late(letter))
         except Exception as error:
             # A fault of ours, or the database: the lease ends, and it is tried again.
             logger.error("Delivering an event failed: %s", type(error).__name__)
@@ -101,8 +99,9 @@ class Delivery:
             late.cancel()
 
     async def _hangs(self, letter: Letter) -> None:
-        self.works, self.problem = False, "no answer"
-        await self._late(letter)
+        if await self._ledger.waits(letter):
+            self.works, self.problem = False, "no answer"
+            await self._late(letter)
 
     def _task(self, job: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(self._noted(job))

@@ -119,7 +119,7 @@ class Handoffs:
     async def _late(self, letter: Letter) -> None:
         """Tell the visitor that the inbox does not answer, once until it does."""
         handoff = await self.ledger.get(letter.handoff)
-        if handoff is None or letter.kind in (RETURNED, ERASE) or not await self.ledger.waits(letter):
+        if handoff is None or letter.kind in (RETURNED, ERASE):
             return
         if await self.ledger.tell_once(handoff.id):
             await self.speaker.say(handoff.conversation, "not_reached")
