@@ -20,6 +20,8 @@ LEASE = 8 * CALL_DEADLINE
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 # Seconds after which an event that has not arrived counts as late.
 LATE = 5.0
+# Seconds without an answer after which an inbox counts as hanging, however late the event is.
+HANGS = 2.0
 
 
 class Delivery:
@@ -77,7 +79,7 @@ class Delivery:
 
     async def _deliver(self, letter: Letter) -> None:
         late = asyncio.get_running_loop().call_later(
-            max(0.0, letter.created + LATE - time.time()), lambda: self._task(self._hangs(letter))
+            max(HANGS, letter.created + LATE - time.time()), lambda: self._task(self._hangs(letter))
         )
         try:
             async with self._turns.setdefault(letter.handoff, asyncio.Lock()):
@@ -87,6 +89,8 @@ class Delivery:
             logger.error("The inbox did not take an event (%s).", problem)
             wait = min(FIRST_PAUSE * 2 ** min(letter.attempts, 8), LONGEST_PAUSE)
             await self._noted(self._ledger.failed(letter, wait))
+            if time.time() - letter.created > LATE:
+                await self._noted(self._late(letter))
         except Exception as error:
             # A fault of ours, or the database: the lease ends, and it is tried again.
             logger.error("Delivering an event failed: %s", type(error).__name__)

@@ -240,10 +240,14 @@ class HandoffLedger:
 
     async def delivered(self, letter: Letter) -> None:
         """Note that the inbox has an event."""
+        mine = HANDOFFS.update().where(HANDOFFS.c.id == letter.handoff)
+        waiting = sa.select(LETTERS.c.id).where(LETTERS.c.handoff == letter.handoff).where(LETTERS.c.body.isnot(None))
         await self._database.call(
             self._execute,
             LETTERS.update().where(LETTERS.c.id == letter.id).values(body=None),
-            HANDOFFS.update().where(HANDOFFS.c.id == letter.handoff).values(told=False, delivered=True),
+            mine.values(delivered=True),
+            # Only when all has arrived is the trouble over that the visitor was told of.
+            mine.where(~waiting.exists()).values(told=False),
         )
 
     async def remember(self, handoff: str, remote: dict[str, Any], remote_key: Optional[str]) -> None:

@@ -60,6 +60,16 @@ async def test_an_event_is_one_processs_and_comes_in_order(ledgers: list[Handoff
     assert await ledgers[0].undelivered() == 0
 
 
+async def test_a_visitor_is_told_once_until_all_has_arrived(ledgers: list[HandoffLedger]) -> None:
+    one = await waiting(ledgers[0])
+    await ledgers[0].write(one.id, "message:1", "message", {"text": "first"})
+    assert await ledgers[0].tell_once(one.id)
+    for again in (False, True):
+        (letter,) = await ledgers[0].due(60)
+        await ledgers[0].delivered(letter)
+        assert await ledgers[0].tell_once(one.id) is again
+
+
 async def test_what_a_process_that_ended_had_taken_is_taken_again(ledgers: list[HandoffLedger]) -> None:
     await waiting(ledgers[0])
     assert len(await ledgers[0].due(0.05)) == 1
