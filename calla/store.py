@@ -73,7 +73,6 @@ class ConversationStore(TrackerStore):
     ) -> None:
         super().__init__(domain, event_broker, **kwargs)
         self.database = Database(url)
-        self.database.add_tables(SQLTrackerStore.Base.metadata)
         self._writer = self.database.in_order()
         self.erased = erased
         self._waiting: deque[_Save] = deque()
@@ -232,7 +231,7 @@ class ConversationStore(TrackerStore):
     def _erase(self, sender_id: str) -> None:
         with self.database.engine.begin() as connection:
             connection.execute(EVENTS.delete().where(EVENTS.c.sender_id == sender_id))
-        self.database.scrub()
+        self.database.scrub(EVENTS.name)
 
     async def erase_message(self, sender_id: str, message_id: str) -> None:
         """Delete one message of a conversation and what was understood of it; its answers stay.
@@ -253,7 +252,7 @@ class ConversationStore(TrackerStore):
             for row in rows:
                 if _is_message(row.type_name, row.data, message_id):
                     connection.execute(EVENTS.delete().where(EVENTS.c.id == row.id))
-        self.database.scrub()
+        self.database.scrub(EVENTS.name)
 
     async def purge(self, before: float) -> int:
         """Delete events older than ``before`` (seconds since the epoch), a few at a time; return how many."""
@@ -261,7 +260,7 @@ class ConversationStore(TrackerStore):
         while removed := await self._writer.run(self._purge, before):
             number += removed
         if number:
-            await self._writer.run(self.database.scrub)
+            await self._writer.run(self.database.scrub, EVENTS.name)
         return number
 
     def _purge(self, before: float) -> int:

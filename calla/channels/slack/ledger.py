@@ -73,7 +73,6 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self._database = Database(url, threads=1)
         self.engine = self._database.engine
-        self._database.add_tables(METADATA)
         self._late: deque[Callable[[], Any]] = deque()
         self._writing: Optional[asyncio.Task[None]] = None
 
@@ -130,7 +129,7 @@ class Ledger:
             NotScrubbedError: if it is deleted, but may still be in a file.
         """
         await self.sure(function)
-        await self._database.call(self._database.scrub)
+        await self._database.call(self._database.scrub, QUESTIONS.name, LETTERS.name, CONVERSATIONS.name)
 
     async def take_over(
         self, content: sa.Column[Any], owner: str, alive: Container[str], since: float = 0.0

@@ -73,7 +73,6 @@ class Sessions:
         """
         self._database = database
         self._erased = erased
-        database.add_tables(_METADATA)
         self._revoked.update(await database.call(self._read))
 
     def mint(self, renewed: Optional[Session] = None) -> Session:

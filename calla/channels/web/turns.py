@@ -27,12 +27,14 @@ class Turn:
         text: the message.
         messages: what has been sent in answer so far.
         finished: set when the answer is complete.
+        left: whether another process began to answer it and is gone.
     """
 
     id: str
     text: str
     messages: list[Payload] = field(default_factory=list)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    left: bool = False
 
     @property
     def running(self) -> bool:
