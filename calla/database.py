@@ -198,10 +198,13 @@ def _rewrite(connection: sa.engine.Connection, table: str) -> None:
         NotScrubbedError: if an open transaction may still look at one of them.
     """
     # SQLAlchemy would throw away what the database tells.
-    with connection.connection.cursor() as cursor:
-        cursor.execute(f'VACUUM (FULL, VERBOSE) "{table}"')
-        told = list(cursor.connection.notices)
-        cursor.connection.notices.clear()
+    try:
+        with connection.connection.cursor() as cursor:
+            cursor.execute(f'VACUUM (FULL, VERBOSE) "{table}"')
+            told = list(cursor.connection.notices)
+            cursor.connection.notices.clear()
+    except connection.dialect.dbapi.Error as error:
+        raise NotScrubbedError(f"a table could not be written anew ({type(error).__name__})") from None
     found = [match for notice in told if (match := _DEAD_ROWS.search(notice))]
     if not found or any(int(match.group(1)) for match in found):
         raise NotScrubbedError("deleted rows are still in use")

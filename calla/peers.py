@@ -72,11 +72,13 @@ class Peers:
         url: address of Redis.
 
     Attributes:
+        url: address of Redis.
         name: name of this process.
         works: whether Redis answered when it was last asked.
     """
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.name = uuid.uuid4().hex
         self.works = False
         limits = {"socket_timeout": DEADLINE, "socket_connect_timeout": DEADLINE, "decode_responses": True}

@@ -66,10 +66,23 @@ class ServerProcess:
         Raises:
             RuntimeError: if it ends, or is not healthy in time; with the end of its log.
         """
+        self.begin()
+        return self.wait()
+
+    def begin(self) -> None:
+        """Start without waiting."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "calla.server"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
+
+    def wait(self) -> Self:
+        """Wait until it is healthy.
+
+        Raises:
+            RuntimeError: if it ends, or is not healthy in time; with the end of its log.
+        """
+        assert self.process is not None
         try:
             wait_until_healthy(self.process, f"{self.url}/health", self.log)
         except RuntimeError:

@@ -94,6 +94,8 @@ class Service:
 class Redis(Service):
     """A Redis that keeps nothing."""
 
+    keeping = ("--save", "", "--appendonly", "no")
+
     @property
     def url(self) -> str:
         """Its address for ``REDIS_URL``."""
@@ -101,7 +103,7 @@ class Redis(Service):
 
     def command(self) -> Sequence[str]:
         """Return what to run (see parent class)."""
-        return [program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        return [program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", *self.keeping]
 
 
 class PostgreSQL(Service):
@@ -163,18 +165,16 @@ class PostgreSQL(Service):
 
 
 class Nginx(Service):
-    """The real nginx with a file of deploy/nginx, its ports and paths put in.
+    """The real nginx with the files of deploy/nginx, their ports and paths put in.
 
     Args:
-        ports: of the server processes behind it, by their number in that file.
-        name: the file.
+        ports: of the server processes behind it, by their number in those files.
         host: name that its certificate is for.
     """
 
-    def __init__(self, ports: dict[int, int], name: str = "calla.conf", host: str = "calla.example.org") -> None:
+    def __init__(self, ports: dict[int, int], host: str = "calla.example.org") -> None:
         super().__init__()
         self.plain = free_port()
-        self.file, self.ports = ROOT / "deploy" / "nginx" / name, ports
         self.url = f"https://127.0.0.1:{self.port}"
         key = f"-keyout {self.folder}/key.pem -out {self.folder}/fullchain.pem"
         subprocess.run(
@@ -186,7 +186,9 @@ class Nginx(Service):
 
     def configure(self, ports: dict[int, int]) -> None:
         """Write its configuration."""
-        text = self.file.read_text()
+        folder = ROOT / "deploy" / "nginx"
+        upstream = "upstream-one.conf" if len(ports) == 1 else "upstream-several.conf"
+        text = (folder / upstream).read_text() + (folder / "calla.conf").read_text()
         changes = [
             (r"listen 443", f"listen 127.0.0.1:{self.port}"),
             (r"listen 80;", f"listen 127.0.0.1:{self.plain};"),

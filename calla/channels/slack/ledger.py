@@ -120,6 +120,14 @@ class Ledger:
             raise DatabaseHangsError("earlier writes are still to be made")
         return await self._database.call(function)
 
+    async def caught_up(self, _: str) -> None:
+        """Make sure that nothing is still to be written (a forgetter of ``calla.peers``).
+
+        Raises:
+            DatabaseHangsError: if something is.
+        """
+        await self.sure(lambda: None)
+
     async def erase(self, function: Callable[[], Any]) -> None:
         """Delete something for good: when this returns, it is in no file of the database any more.
 
