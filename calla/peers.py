@@ -18,13 +18,14 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Optional, TypeVar
 import redis
 import redis.asyncio
 from redis.exceptions import RedisError
+from throttled.exceptions import StoreUnavailableError
 
 from calla.status import STATUS, gauge
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-# Seconds that a call may take.
-DEADLINE = 0.4
+# Seconds that a call may take, once: after that nobody asks until Redis answers again.
+DEADLINE = 0.8
 # Seconds after which what a dead process holds is free, and between two renewals.
 LEASE, RENEW = 3.0, 0.5
 # Seconds after which a process that gives no sign is taken to be gone.
@@ -36,7 +37,7 @@ MAX_OUTGOING = 10_000
 PREFIX = "calla:"
 FORGET = "forget"
 # What Redis may answer instead of an answer.
-REDIS_FAILURES = (RedisError, OSError, asyncio.TimeoutError)
+REDIS_FAILURES = (RedisError, OSError, asyncio.TimeoutError, StoreUnavailableError)
 
 # Take what nobody holds; the answer is who does, if that is somebody else.
 _TAKE = """
@@ -152,7 +153,7 @@ class Peers:
         if not self.works:
             return away
         try:
-            return await asyncio.wait_for(command(self._redis), 2 * DEADLINE)
+            return await asyncio.wait_for(command(self._redis), DEADLINE + 0.1)
         except REDIS_FAILURES as error:
             self._failed(error)
             return away

@@ -6,8 +6,6 @@ import asyncio
 import configparser
 import json
 import os
-import re
-import shutil
 import signal
 import socket
 import ssl
@@ -89,9 +87,8 @@ def behind_nginx(model: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "CALLA_PUBLIC_ADDRESS": f"https://{NAME}",
         "CALLA_API_TOKEN": "",
     }
-    with ServerProcess(tmp_path_factory.mktemp("calla"), **settings) as server:
-        with Nginx({5005: server.port}) as nginx:
-            yield nginx, server
+    with ServerProcess(tmp_path_factory.mktemp("calla"), **settings) as server, Nginx({5005: server.port}) as nginx:
+        yield nginx, server
 
 
 @pytest.mark.asyncio

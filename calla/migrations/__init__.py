@@ -6,6 +6,7 @@ older version needs no longer is taken away one version later.
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from alembic.config import Config
 
 # Any number that nothing else in the database takes: who migrates holds this lock.
 _LOCK = 0x0CA11A
+logging.getLogger("alembic").setLevel(logging.WARNING)
 # Alembic keeps what it works on in its modules: one thread at a time.
 _here = threading.Lock()
 

@@ -50,18 +50,17 @@ class House:
 
     def server(self, name: str) -> ServerProcess:
         """Return another server process, not started."""
-        server = ServerProcess(
-            self.folder,
-            free_port(),
-            DATABASE_URL=self.postgresql.url,
-            REDIS_URL=self.redis.url,
-            CALLA_PROXIES="1",
-            CALLA_PUBLIC_ADDRESS=f"https://{HOST}",
-            CALLA_MESSAGES_PER_MINUTE="600",
-            CALLA_ADDRESS_MESSAGES_PER_MINUTE="6000",
-            CALLA_SESSIONS_PER_HOUR="6000",
+        settings = {
+            "DATABASE_URL": self.postgresql.url,
+            "REDIS_URL": self.redis.url,
+            "CALLA_PROXIES": "1",
+            "CALLA_PUBLIC_ADDRESS": f"https://{HOST}",
+            "CALLA_MESSAGES_PER_MINUTE": "600",
+            "CALLA_ADDRESS_MESSAGES_PER_MINUTE": "6000",
+            "CALLA_SESSIONS_PER_HOUR": "60",
             **self._settings,
-        )
+        }
+        server = ServerProcess(self.folder, free_port(), **settings)
         server.log = self.folder / f"{name}.log"
         return server
 
@@ -131,3 +130,16 @@ def http() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True, limit=0), timeout=aiohttp.ClientTimeout(total=40)
     )
+
+
+async def settled(house: House) -> None:
+    """Wait until both processes find everything well, and nothing waits to be written."""
+    for _ in range(600):
+        try:
+            said = [server.health() for server in (house.one, house.other)]
+        except OSError:
+            said = []
+        if said and all(one["unsaved_messages"] == 0 and one["redis_works"] for one in said):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(said)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.several.house import FINDING, HOST, House, Person, http
+from tests.several.house import FINDING, HOST, SECONDS_TO_REFERRAL, House, Person, http, settled
 
 QUESTIONS = ["what is mk-7", "what is vitamin k2", "are calcifications cancer", "what is a mammogram"]
 
@@ -132,16 +132,39 @@ async def _redis_content(house: House) -> str:
 
 
 @pytest.mark.asyncio
-async def test_limits_count_at_both(model: None, house: House) -> None:
-    """A conversation has its messages a minute once, not once for each process."""
+async def test_limits_count_at_both(house: House) -> None:
+    """New conversations of one address are counted once, not once for each process."""
+    limit = int(house.one.environment["CALLA_SESSIONS_PER_HOUR"]) // 3
+    ways = (house.one.url, house.other.url)
+    address = {"X-Forwarded-For": "192.0.2.7", "Host": HOST}
+
+    async def begin(n: int) -> int:
+        async with client.post(f"{ways[n % 2]}/chat/session", json={}, headers=address) as answer:
+            return answer.status
+
     async with http() as client:
-        person = await Person(client).begin(house.one.url)
-        sent = 0
-        until = time.monotonic() + 60
-        refused = False
-        while not refused and time.monotonic() < until:
-            ways = (house.one.url, house.other.url)
-            replies = await asyncio.gather(*(person.say(ways[n % 2], "mk-7") for n in range(40)))
-            sent += len(replies)
-            refused = any(reply.get("error") == "rate_limited" for _, reply in replies)
-        assert sent > 0
+        statuses = await asyncio.gather(*(begin(n) for n in range(limit + 6)))
+    # One more may have grown back meanwhile.
+    assert limit <= statuses.count(200) <= limit + 1 and statuses.count(429) >= 5
+
+
+@pytest.mark.asyncio
+async def test_referrals_come_with_redis_and_postgresql_dead_and_nothing_is_lost(house: House) -> None:
+    async with http() as client:
+        people = [await Person(client).begin(house.nginx.url) for _ in range(3)]
+        for person in people:
+            await person.insist(house.nginx.url, "what is mk-7")
+        house.redis.kill()
+        house.postgresql.kill()
+        for person in people:
+            for text in (FINDING, "my nipple is bleeding"):
+                began = time.monotonic()
+                names = await person.insist(house.nginx.url, text)
+                assert names[0].startswith("utter_referral"), names
+                assert time.monotonic() - began < SECONDS_TO_REFERRAL
+        house.redis.start()
+        house.postgresql.start()
+        await settled(house)
+        for person in people:
+            texts = [text for who, text in house.stored(person.sender) if who == "user"]
+            assert texts == ["what is mk-7", FINDING, "my nipple is bleeding"]
