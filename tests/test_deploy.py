@@ -18,8 +18,8 @@ import aiohttp
 import pytest
 
 from calla.channels.web.sockets import MAX_SOCKETS
+from evaluation.services import Nginx
 from tests.running import ROOT, SECRET, START_LIMIT, ServerProcess, free_port
-from tests.services import Nginx
 
 UNITS = ("calla.service", "calla-actions.service")
 NAME = "calla.example.org"

@@ -12,8 +12,8 @@ from typing import Any, Optional
 import aiohttp
 from typing_extensions import Self
 
+from evaluation.services import Nginx, PostgreSQL, Redis
 from tests.running import ServerProcess, free_port
-from tests.services import Nginx, PostgreSQL, Redis
 
 HOST = "calla.example.org"
 FINDING = "my report says BI-RADS 5"

@@ -33,8 +33,8 @@ from calla.erasure import Erasure, Tombstones
 from calla.migrations import migrate
 from calla.records import Records
 from calla.store import EVENTS, ConversationStore
+from evaluation.services import PostgreSQL
 from tests.running import ROOT
-from tests.services import PostgreSQL
 
 TABLES = [SQLTrackerStore.Base.metadata, records._METADATA, watch._METADATA, sessions._METADATA, ledger.METADATA]
 KEY = "a key of tests, long enough to hash with"
@@ -195,7 +195,7 @@ async def test_a_backup_is_restored(kind: str, postgresql: PostgreSQL, tmp_path:
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
     backup = script("backup.sh", tmp_path / "backups")
-    assert Path(backup).stat().st_mode & 0o077 == 0
+    assert os.stat(backup).st_mode & 0o077 == 0
     # What comes after the backup is gone with the disk.
     await write(store, "lost", "after the backup")
     store.database.engine.dispose()

@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis and nginx as processes of the tests' own: free ports, temporary folders, nothing installed."""
+"""PostgreSQL, Redis and nginx as processes of tests and drills: free ports, temporary folders, no services."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ from typing import Any, Optional, Sequence
 
 from typing_extensions import Self
 
-from tests.running import ROOT, free_port
+from calla.settings import ROOT
 
+# Seconds that one may take to start or to end.
 LIMIT = 60
+
+
+def free_port() -> int:
+    """Return a port that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def program(name: str) -> str:
