@@ -182,10 +182,14 @@ class Desk:
         if self._elsewhere is None:
             return turn, True
         # It is this process's already, so that a copy that comes meanwhile finds it.
-        ours = await self._elsewhere.begin(session.sender, turn)
-        if ours is None:
+        try:
+            ours = await self._elsewhere.begin(session.sender, turn)
+            if ours is None:
+                raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+        except BaseException:
+            # Also where the visitor hangs up just now: nobody would answer it, nor end it.
             conversation.refuse(turn)
-            raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+            raise
         return turn, ours
 
     async def _refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
