@@ -17,6 +17,7 @@ from rasa.shared.core.events import BotUttered, UserUttered
 
 from calla import intake
 from calla.answers import CallaNaturalLanguageGenerator
+from calla.domain import trust_trained_domains
 from calla.erasure import Erasure, ErasureError
 from calla.fair_pool import FairPool
 from calla.peers import Peers
@@ -137,6 +138,7 @@ class GuardedAgent(Agent):
 
     def load_model(self, model_path: Union[str, Path], fingerprint: Optional[str] = None) -> None:
         """Load a trained model (see parent class)."""
+        trust_trained_domains()
         self.processor = CallaProcessor(
             self.pool,
             model_path=model_path,
