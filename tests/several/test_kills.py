@@ -29,10 +29,10 @@ async def converse(house: House, person: Person, waits: list[float], begun: asyn
     for number, text in enumerate(TEXTS):
         if number == 3:
             begun.set()
-        since = time.monotonic()
         answers.append(await person.insist(house.nginx.url, f"{text} ({number})"))
         if answers[-1][0].startswith("utter_referral"):
-            waits.append(time.monotonic() - since)
+            assert person.to_referral is not None
+            waits.append(person.to_referral)
     return answers
 
 

@@ -153,7 +153,7 @@ class Desk:
         try:
             return await self._take(session, turn_id, text, address)
         except RefusedError as refused:
-            refused.messages = await self._refer(session, turn_id, text)
+            refused.messages = await self.refer(session, turn_id, text)
             raise _counted(refused) from None
 
     async def _take(self, session: Session, turn_id: str, text: str, address: str) -> tuple[Turn, bool]:
@@ -192,7 +192,7 @@ class Desk:
             raise
         return turn, ours
 
-    async def _refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
+    async def refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
         """Send the referrals that a refused message owes; they belong to its answer when it comes again."""
         # Nobody confirms a hint of a message that is not understood now: doubt refers.
         owed = intake.owed(text, hints=True)
@@ -221,6 +221,7 @@ class Desk:
     def resume(self, sender: str, turn: Turn) -> None:
         """Answer a turn anew that another process began; messages get the same ids again."""
         turn.messages.clear()
+        turn.elsewhere = False
         self._begin(sender, turn, None)
 
     def _begin(self, sender: str, turn: Turn, socket: Optional[str]) -> None:
