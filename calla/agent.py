@@ -22,6 +22,7 @@ from calla.domain import trust_trained_domains
 from calla.erasure import Erasure, ErasureError
 from calla.fair_pool import FairPool
 from calla.handoff.handoffs import Handoffs
+from calla.peers import Peers
 from calla.plan import PLAN, referral_name
 from calla.processor import SHARE_OF, CallaProcessor
 from calla.records import Records
@@ -121,12 +122,14 @@ class GuardedAgent(Agent):
         records: the record of referrals; ``None`` in tools that keep none.
         erasure: forgets conversations; ``None`` in tools that keep none.
         handoffs: hands conversations to people; ``None`` where nobody can be asked.
+        peers: the other server processes; ``None`` if there are none.
         pool: the threads for understanding.
     """
 
     records: Optional[Records] = None
     erasure: Optional[Erasure] = None
     handoffs: Optional[Handoffs] = None
+    peers: Optional[Peers] = None
 
     def __init__(self, *, threads: int = THREADS, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -99,7 +99,6 @@ class HandoffLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._engine = database.engine
-        database.add_tables(METADATA)
 
     async def of(self, conversation: str, states: Iterable[str]) -> Optional[Handoff]:
         """Return the latest hand-off of a conversation in one of these states."""
@@ -302,7 +301,7 @@ class HandoffLedger:
             NotScrubbedError: if it is deleted, but may still be in a file.
         """
         await self._database.call(self._erase, HANDOFFS.c.conversation == conversation, True)
-        await self._database.call(self._database.scrub)
+        await self._database.call(self._database.scrub, HANDOFFS.name, LETTERS.name, SEEN.name)
 
     async def purge(self, before: float) -> None:
         """Delete what is older than a time (seconds since the epoch)."""

@@ -197,6 +197,9 @@ class SlackApp:
             channel = self._config.slack_care_channel or ""
             inbox = CareInbox(self._client(), channel, handoffs, lambda: self.connection.state.team.bots)
             self._intake.care_inbox = handoffs.inbox = inbox
+        if (peers := self._agent().peers) is not None:
+            # Nothing of what is to be erased may be written late by this process.
+            peers.on_forget(self._ledger.caught_up)
         self._beside("deleting by age", repeat("Deleting by age in Slack's tables", self._purge, PURGE_EVERY))
         self._beside("connecting", self.connection.keep(self.bolt))
 
