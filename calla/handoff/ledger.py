@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
@@ -185,7 +186,8 @@ class HandoffLedger:
         """Write an event for the inbox down; the same key again is the same event."""
 
         def write() -> None:
-            with self._engine.begin() as connection:
+            # Another process may write the same at this moment.
+            with contextlib.suppress(sa.exc.IntegrityError), self._engine.begin() as connection:
                 _write(connection, handoff, key, kind, body)
 
         await self._database.call(write)
