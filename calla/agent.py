@@ -20,6 +20,7 @@ from calla.answers import CallaNaturalLanguageGenerator
 from calla.domain import trust_trained_domains
 from calla.erasure import Erasure, ErasureError
 from calla.fair_pool import FairPool
+from calla.peers import Peers
 from calla.plan import PLAN, referral_name
 from calla.processor import SHARE_OF, CallaProcessor
 from calla.records import Records
@@ -115,11 +116,13 @@ class GuardedAgent(Agent):
     Attributes:
         records: the record of referrals; ``None`` in tools that keep none.
         erasure: forgets conversations; ``None`` in tools that keep none.
+        peers: the other server processes; ``None`` if there are none.
         pool: the threads for understanding.
     """
 
     records: Optional[Records] = None
     erasure: Optional[Erasure] = None
+    peers: Optional[Peers] = None
 
     def __init__(self, *, threads: int = THREADS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
