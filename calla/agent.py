@@ -187,6 +187,8 @@ class GuardedAgent(Agent):
         message.output_channel = watched
         MESSAGES.labels(str(message.input_channel or channel_name)).inc()
         began = asyncio.get_running_loop().time()
+        # Here, so that it is known to all that handle the message.
+        intake.screened(message.text)
         handling = asyncio.ensure_future(self._handle(message))
         result = None
         try:
