@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Awaitable, Callable, Optional, Union
 
 from rasa.core.actions.action import Action, RemoteAction
 from rasa.core.channels.channel import OutputChannel, UserMessage
@@ -33,17 +33,23 @@ from calla.understanding.memory import SLOT
 SHARE_OF: ContextVar[Optional[str]] = ContextVar("share_of", default=None)
 
 
+# Looks at what was understood, and may change what is planned.
+Revise = Callable[[UserMessage, DialogueStateTracker, dict[str, Any]], Awaitable[None]]
+
+
 class CallaProcessor(MessageProcessor):
     """Processes messages with a bounded pool of threads for understanding.
 
     Args:
         pool: the threads.
+        revise: told what was understood of each message.
         **kwargs: see parent class.
     """
 
-    def __init__(self, pool: FairPool, **kwargs: Any) -> None:
+    def __init__(self, pool: FairPool, revise: Optional[Revise] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pool = pool
+        self._revise = revise
 
     @staticmethod
     def _load_model(model_path: Union[str, Path]) -> tuple[str, ModelMetadata, GraphRunner]:
@@ -74,6 +80,8 @@ class CallaProcessor(MessageProcessor):
         self._update_full_retrieval_intent(parsed)
         # Should anything fail later, the last line of the guarantee finds the plan here.
         message.parse_data = parsed
+        if self._revise is not None:
+            await self._revise(message, tracker, parsed)
         return parsed
 
     async def run_action_extract_slots(

@@ -39,10 +39,14 @@ from calla.channels.slack.channel import SlackInput
 from calla.channels.web.channel import WebInput
 from calla.channels.web.sockets import MAX_SOCKETS
 from calla.erasure import RETRY_EVERY, Erasure, Tombstones
+from calla.handoff.handoffs import Handoffs
+from calla.handoff.inbound import add_inbound
 from calla.http_guard import PatientProtocol, guard, raise_descriptor_limit
 from calla.keys import KEY_HEADER, action_key, secret_key
+from calla.locks import SharedLockStore
 from calla.logs import configure_logging
 from calla.model import ModelMissingError, latest_model
+from calla.peers import Peers
 from calla.records import Records
 from calla.status import STATUS, gauge, metrics
 from calla.store import ConversationStore
@@ -65,7 +69,7 @@ TOMBSTONES = "erasures"
 FLUSH_SECONDS = 5.0
 
 
-def load_agent(config: Settings, model: Path) -> GuardedAgent:
+def load_agent(config: Settings, model: Path, peers: Optional[Peers] = None) -> GuardedAgent:
     """Load the trained model with stores, record and time limits around it."""
     erasure = Erasure(Tombstones(config.data_folder / TOMBSTONES))
     conversations = ConversationStore(url=config.database, erased=erasure.pending)
@@ -73,7 +77,7 @@ def load_agent(config: Settings, model: Path) -> GuardedAgent:
     agent = GuardedAgent(
         generator=EndpointConfig(type=NLG),
         tracker_store=conversations,
-        lock_store=InMemoryLockStore(),
+        lock_store=SharedLockStore(peers) if peers is not None else InMemoryLockStore(),
         action_endpoint=DeadlineEndpoint(
             url=config.action_endpoint,
             headers={KEY_HEADER: action_key(secret_key(config))},
@@ -83,31 +87,40 @@ def load_agent(config: Settings, model: Path) -> GuardedAgent:
     agent.load_model(model)
     agent.records = records
     agent.erasure = erasure
+    agent.handoffs = Handoffs(config, conversations.database, lambda: agent)
+    agent.peers = peers
+    if peers is not None:
+        # First: what another process still holds must not be written after the rest is gone.
+        erasure.register("the other processes", peers.forget)
+        peers.on_forget(conversations.let_go)
     erasure.register("conversations", conversations.erase)
     erasure.register("records", records.erase)
+    erasure.register("hand-offs", agent.handoffs.erase)
     return agent
 
 
 def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any, None]]:
     """Return what runs beside answering for as long as the server does."""
     store, records, erasure = agent.tracker_store, agent.records, agent.erasure
-    assert isinstance(store, ConversationStore) and records is not None and erasure is not None
+    handoffs = agent.handoffs
+    assert isinstance(store, ConversationStore) and records and erasure and handoffs
     probes = Probes(store.database, config.action_endpoint.replace("/webhook", "/health"), config.data_folder)
     gauge("calla_queue", "Messages that wait to be understood", lambda: float(agent.pool.queued))
     gauge("calla_unsaved", "Turns that wait to be written", lambda: float(store.unsaved))
     gauge("calla_erasures_pending", "Erasures that are noted and not done", lambda: float(erasure.number_pending))
-    retention = Retention(config.retention_days, store.purge, records.purge)
+    retention = Retention(config.retention_days, store.purge, records.purge, handoffs.purge)
     return [
         repeat("Looking after the database", probes.look, PROBE_EVERY),
         repeat("Deleting by age", retention.purge, PURGE_EVERY),
         repeat("Erasing what could not be erased", erasure.retry, RETRY_EVERY),
+        *handoffs.start(),
         signs_of_life(),
     ]
 
 
-def input_channels(config: Settings) -> list[InputChannel]:
+def input_channels(config: Settings, peers: Optional[Peers] = None) -> list[InputChannel]:
     """Return the channels that the settings switch on."""
-    channels: list[InputChannel] = [WebInput(config, secret_key(config))]
+    channels: list[InputChannel] = [WebInput(config, secret_key(config), peers)]
     if config.environment == "development":
         # Rasa's plain REST channel trusts whatever sender a request names: for tests and
         # tools on this machine only.
@@ -127,9 +140,10 @@ def create_app(config: Settings, model: Path) -> Sanic:
     Returns:
         the Sanic app with all channels and ``/health``.
     """
+    peers = Peers(config.redis_url) if config.redis_url else None
     token = config.api_token.get_secret_value() if config.api_token else None
     app = rasa.core.run.configure_app(
-        input_channels(config),
+        input_channels(config, peers),
         cors=config.origins or None,
         auth_token=token,
         enable_api=token is not None,
@@ -144,7 +158,9 @@ def create_app(config: Settings, model: Path) -> Sanic:
 
     @app.listener("before_server_start")
     async def load(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
-        app.ctx.agent = load_agent(config, model)
+        if peers is not None:
+            await peers.start()
+        app.ctx.agent = load_agent(config, model, peers)
         await app.ctx.agent.warm_up()
 
     @app.listener("after_server_start")
@@ -158,10 +174,14 @@ def create_app(config: Settings, model: Path) -> Sanic:
         notify("STOPPING=1")
         for job in jobs:
             job.cancel()
+        await app.ctx.agent.handoffs.stop()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(app.ctx.agent.tracker_store.flush(), FLUSH_SECONDS)
+        if peers is not None:
+            await peers.close()
 
     add_health(app)
+    add_inbound(app, config, lambda: getattr(getattr(app.ctx, "agent", None), "handoffs", None))
 
     @app.middleware("request")
     async def only_known_api(request: Request) -> Optional[HTTPResponse]:

@@ -9,12 +9,13 @@ import os
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterable, Optional
+from typing import Any, Iterable, Optional
 from urllib.parse import urlsplit
 
 import structlog
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
+from calla.handoff.hours import HoursError, OpeningHours
 from calla.left_out import leave_out_libraries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,8 +23,38 @@ ROOT = Path(__file__).resolve().parents[1]
 MIN_SECRET = 32
 
 
+# Settings that hold a secret; NAME_FILE may name a file that holds it instead.
+MAY_BE_IN_FILES = (
+    "CALLA_SECRET",
+    "CALLA_API_TOKEN",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+)
+
+
 class SettingsError(RuntimeError):
     """A setting is missing or wrong; the message names the variable."""
+
+
+def secrets_in_files(settings: BaseSettings) -> dict[str, str]:
+    """Return the settings whose variable with ``_FILE`` at its end names a file that holds them.
+
+    Raises:
+        SettingsError: if a file cannot be read.
+    """
+    found: dict[str, str] = {}
+    for field in settings.__fields__.values():
+        for name in field.field_info.extra["env_names"]:
+            path = os.environ.get(f"{name}_FILE", "").strip()
+            if name in MAY_BE_IN_FILES and path:
+                try:
+                    found[field.alias] = Path(path).read_text().strip()
+                except (OSError, ValueError) as error:
+                    raise SettingsError(f"{name}_FILE: the file cannot be read ({type(error).__name__}).") from None
+    return found
 
 
 class Settings(BaseSettings):
@@ -63,10 +94,27 @@ class Settings(BaseSettings):
     slack_allowed_outsiders: str = Field("", env="SLACK_ALLOWED_OUTSIDERS")
     slack_api_url: str = Field("https://slack.com/api/", env="SLACK_API_URL")
 
+    handoff: Optional[str] = Field(None, env="CALLA_HANDOFF")
+    handoff_team: Optional[str] = Field(None, env="CALLA_HANDOFF_TEAM")
+    handoff_url: Optional[str] = Field(None, env="CALLA_HANDOFF_URL")
+    handoff_secret: Optional[SecretStr] = Field(None, env="CALLA_HANDOFF_SECRET")
+    handoff_token: Optional[SecretStr] = Field(None, env="CALLA_HANDOFF_TOKEN")
+    handoff_account: Optional[int] = Field(None, env="CALLA_HANDOFF_ACCOUNT", ge=1)
+    handoff_inbox: Optional[int] = Field(None, env="CALLA_HANDOFF_INBOX", ge=1)
+    handoff_hours: str = Field("", env="CALLA_HANDOFF_HOURS")
+    handoff_time_zone: Optional[str] = Field(None, env="CALLA_HANDOFF_TIME_ZONE")
+    handoff_wait_minutes: float = Field(10, env="CALLA_HANDOFF_WAIT_MINUTES", gt=0, le=24 * 60)
+    handoff_idle_minutes: float = Field(30, env="CALLA_HANDOFF_IDLE_MINUTES", gt=0, le=24 * 60)
+
     class Config:
-        """An empty variable counts as unset."""
+        """An empty variable counts as unset; a secret may come from a file."""
 
         case_sensitive = True
+
+        @classmethod
+        def customise_sources(cls, init_settings: Any, env_settings: Any, file_secret_settings: Any) -> tuple[Any, ...]:
+            """Return where settings come from, the first that knows one counts."""
+            return (init_settings, env_settings, secrets_in_files)
 
     @validator("*", pre=True)
     def _empty_is_unset(cls, value: object, field: object) -> object:  # noqa: N805 (pydantic's form)
@@ -84,6 +132,30 @@ class Settings(BaseSettings):
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
                 raise ValueError(f"{origin!r} is not an origin such as https://www.example.org")
+        return value
+
+    @validator("handoff")
+    def _known_inbox(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value not in (None, "webhook", "slack", "chatwoot"):
+            raise ValueError("must be webhook, slack or chatwoot")
+        return value
+
+    @validator("handoff_url")
+    def _web_address(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+            raise ValueError("is not an address such as https://inbox.example.org/calla")
+        return value
+
+    @validator("database_url")
+    def _known_database(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value is not None and not value.startswith(("sqlite:", "postgresql:", "postgresql+psycopg2:")):
+            raise ValueError("begins with neither postgresql:// nor sqlite:///")
+        return value
+
+    @validator("redis_url")
+    def _known_redis(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("begins with none of redis://, rediss:// and unix://")
         return value
 
     @validator("public_address")
@@ -109,8 +181,9 @@ class Settings(BaseSettings):
 
     @property
     def placeholders(self) -> dict[str, str]:
-        """What texts may name: the contacts, and how long anything is kept."""
-        return {**self.contacts, "retention_days": str(self.retention_days)}
+        """What texts may name: the contacts, who answers, and how long anything is kept."""
+        team = {"handoff_team": self.handoff_team} if self.handoff_team else {}
+        return {**self.contacts, **team, "retention_days": str(self.retention_days)}
 
     @property
     def origins(self) -> list[str]:
@@ -149,9 +222,40 @@ def slack_problems(settings: Settings) -> list[str]:
     return problems
 
 
+# What an inbox cannot do without, by the name of its field.
+_NEEDED = {
+    "webhook": ("handoff_url", "handoff_secret"),
+    "chatwoot": ("handoff_url", "handoff_secret", "handoff_token", "handoff_account", "handoff_inbox"),
+    "slack": ("slack_bot_token", "slack_care_channel"),
+}
+
+
+def handoff_problems(settings: Settings) -> list[str]:
+    """Return what is wrong with the settings of the hand-off, a sentence each; none set is right too."""
+    problems: list[str] = []
+    kind = settings.handoff
+    for name in _NEEDED.get(kind or "", ()):
+        if getattr(settings, name) is None:
+            (variable,) = Settings.__fields__[name].field_info.extra["env_names"]
+            problems.append(f"CALLA_HANDOFF is {kind}, and that needs {variable}.")
+    if kind is None and any((settings.handoff_url, settings.handoff_secret, settings.handoff_token)):
+        problems.append("Settings of a hand-off are set without CALLA_HANDOFF (webhook, slack or chatwoot).")
+    secret = settings.handoff_secret.get_secret_value() if settings.handoff_secret else None
+    if kind == "webhook" and secret is not None and len(secret) < MIN_SECRET:
+        problems.append(f"CALLA_HANDOFF_SECRET is too easy to guess: take at least {MIN_SECRET} random characters.")
+    if settings.handoff_hours and not settings.handoff_time_zone:
+        problems.append("CALLA_HANDOFF_HOURS needs CALLA_HANDOFF_TIME_ZONE, such as Europe/London.")
+    try:
+        OpeningHours(settings.handoff_hours, settings.handoff_time_zone or "UTC")
+    except HoursError as problem:
+        problems.append(f"CALLA_HANDOFF_HOURS or CALLA_HANDOFF_TIME_ZONE: {problem}.")
+    return problems
+
+
 def unknown_problems(names: Iterable[str]) -> list[str]:
     """Return a sentence for each variable that looks like a setting of Calla's and is none."""
     known = {name for field in Settings.__fields__.values() for name in field.field_info.extra["env_names"]}
+    known |= {f"{name}_FILE" for name in MAY_BE_IN_FILES}
     problems = []
     for name in sorted(names):
         if name.startswith("CALLA_") and name not in known:
@@ -178,7 +282,11 @@ def settings_problems(settings: Settings, names: Iterable[str]) -> list[str]:
         settings: the settings.
         names: names of the environment's variables.
     """
-    problems = [*unknown_problems(names), *slack_problems(settings)]
+    names = set(names)
+    problems = [*unknown_problems(names), *slack_problems(settings), *handoff_problems(settings)]
+    for name in MAY_BE_IN_FILES:
+        if os.environ.get(name, "").strip() and os.environ.get(f"{name}_FILE", "").strip():
+            problems.append(f"{name} and {name}_FILE are both set: set one of them.")
     if settings.action_url is None and settings.port == settings.action_port:
         problems.append(f"CALLA_PORT and CALLA_ACTION_PORT are both {settings.port}: they must differ.")
     if settings.environment == "production":
