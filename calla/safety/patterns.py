@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import permutations
 from typing import Iterable, Mapping, Sequence
 
@@ -113,7 +113,7 @@ def _alternatives(element: str, lists: WordLists, source: str, depth: int = 0) -
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tokens(word: str) -> tuple[str, ...]:
     return tuple(tokens_of(fold(word, {})))
 
