@@ -44,6 +44,8 @@ from calla.keys import KEY_HEADER, action_key, secret_key
 from calla.logs import configure_logging
 from calla.model import ModelMissingError, latest_model
 from calla.records import Records
+from calla.reporting.journal import Journal
+from calla.reporting.own_words import cleaner
 from calla.status import STATUS, gauge, metrics
 from calla.store import ConversationStore
 from calla.watch import PROBE_EVERY, PURGE_EVERY, Probes, Retention, notify, repeat, signs_of_life
@@ -85,6 +87,11 @@ def load_agent(config: Settings, model: Path) -> GuardedAgent:
     agent.erasure = erasure
     erasure.register("conversations", conversations.erase)
     erasure.register("records", records.erase)
+    journal = Journal(
+        conversations.database, secret_key(config), erasure.pending, cleaner if config.log_unanswered else None
+    )
+    agent.journal = journal
+    erasure.register("journal", journal.erase)
     return agent
 
 
@@ -96,10 +103,15 @@ def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any
     gauge("calla_queue", "Messages that wait to be understood", lambda: float(agent.pool.queued))
     gauge("calla_unsaved", "Turns that wait to be written", lambda: float(store.unsaved))
     gauge("calla_erasures_pending", "Erasures that are noted and not done", lambda: float(erasure.number_pending))
-    retention = Retention(config.retention_days, store.purge, records.purge)
+    journal = agent.journal
+    assert journal is not None
+    retention = Retention(config.retention_days, store.purge, records.purge, journal.purge)
+    questions = Retention(config.unanswered_days, journal.purge_questions, shown=False)
     return [
         repeat("Looking after the database", probes.look, PROBE_EVERY),
         repeat("Deleting by age", retention.purge, PURGE_EVERY),
+        repeat("Deleting questions by age", questions.purge, PURGE_EVERY),
+        journal.write(),
         repeat("Erasing what could not be erased", erasure.retry, RETRY_EVERY),
         signs_of_life(),
     ]
@@ -146,6 +158,7 @@ def create_app(config: Settings, model: Path) -> Sanic:
     async def load(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
         app.ctx.agent = load_agent(config, model)
         await app.ctx.agent.warm_up()
+        await app.ctx.agent.journal.prepare()
 
     @app.listener("after_server_start")
     async def begin(app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
