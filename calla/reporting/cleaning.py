@@ -32,6 +32,10 @@ LONGEST = 400
 _COMMON_FROM = 20_000
 # Examples that hold a word from which it is one of the field.
 _OFTEN = 5
+# What "a" or "the" stands before is a thing, even if somebody has it for a name: "a car", "the page".
+_THING, _THING_FROM = re.compile(r"\b(?:an?|the|this|these|every|each|some|any)\s+([a-z]{2,})\b"), 2
+# A word with a capital after a word without: somebody, or some place.
+_PROPER = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
 # "don't", "he's", "mum's": what counts is the word before.
 _CONTRACTED = re.compile(r"(?:n't|'(?:s|m|d|re|ve|ll))$")
 _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -44,8 +48,8 @@ _INTRODUCED = re.compile(
     r"(?P<name>[^\W\d_][\w'’-]*(?:\s+[A-Z][\w'’-]*)*)"
 )
 _NUMBERS = frozenset(
-    "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fourty fifty sixty "
-    "seventy eighty ninety hundred thousand million".split()
+    "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fourty fifty "
+    "sixty seventy eighty ninety hundred thousand million".split()
 )
 _DAYS = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday january february april june july august september "
@@ -93,10 +97,14 @@ class Cleaner:
 
     def __init__(self, own_texts: Iterable[str], examples: Iterable[str] = ()) -> None:
         self._names = _names()
+        examples = list(examples)
         own = {word for text in own_texts for word in _words(text)}
         often = Counter(word for text in examples for word in frozenset(_words(text)))
-        field = {w for w, n in often.items() if n >= _OFTEN and w not in self._names and w[0].isalpha()}
-        self._own = frozenset({*own, *field, *STOP_WORDS})
+        things = Counter(word for text in examples for word in frozenset(_THING.findall(text)))
+        capital = {word.casefold() for text in examples for word in _PROPER.findall(text)}
+        field = {w for w, n in often.items() if n >= _OFTEN and w[0].isalpha()} - self._names - capital
+        common = {w for w, n in things.items() if n >= _THING_FROM}
+        self._own = frozenset({*own, *field, *common, *STOP_WORDS})
         self._general = english_counts()
         self._recognisers: list[tuple[EntityRecognizer, str, str]] = [
             (_Mails(), "EMAIL_ADDRESS", MAIL),
@@ -162,12 +170,13 @@ class Cleaner:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Yield the words of a text of Calla's own; a bare number is none."""
+    """Yield the words of a text of Calla's own: no bare numbers, nothing with a capital, as places have."""
     for one in _TOKEN.finditer(text):
-        word = one.group().casefold().replace("’", "'")
-        if not word.isdigit():
-            yield word
-            yield from (part for part in word.split("-") if not part.isdigit())
+        word = one.group().replace("’", "'")
+        if word.islower() or word.isupper() or _DIGITS.search(word):
+            for part in {word.casefold(), *word.casefold().split("-")}:
+                if not part.isdigit():
+                    yield part
 
 
 def _collapsed(text: str) -> str:
