@@ -46,6 +46,7 @@ from calla.model import ModelMissingError, latest_model
 from calla.records import Records
 from calla.reporting.journal import Journal
 from calla.reporting.own_words import cleaner
+from calla.reporting.route import add_report
 from calla.status import STATUS, gauge, metrics
 from calla.store import ConversationStore
 from calla.watch import PROBE_EVERY, PURGE_EVERY, Probes, Retention, notify, repeat, signs_of_life
@@ -175,6 +176,7 @@ def create_app(config: Settings, model: Path) -> Sanic:
             await asyncio.wait_for(app.ctx.agent.tracker_store.flush(), FLUSH_SECONDS)
 
     add_health(app)
+    add_report(app, token)
 
     @app.middleware("request")
     async def only_known_api(request: Request) -> Optional[HTTPResponse]:
