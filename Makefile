@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train rollback doctor sbom audit test drill lint check-content preview report evaluate bench install widget clean
+.PHONY: help run chat train reload rollback doctor sbom audit test drill lint check-content preview report evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ train: $(STAMP) ## train the model if config, domain, data or components have ch
 
 rollback: $(STAMP) ## use the model before the present one; once more: the present one again
 	@$(PY) -m calla.train --rollback
+
+reload: train ## have the running servers take the new model, without a restart
+	@$(PY) -m calla.reload
 
 doctor: $(STAMP) ## say what is wrong with settings, contacts, database, disk and model
 	@$(PY) -m calla.doctor

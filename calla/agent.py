@@ -144,19 +144,31 @@ class GuardedAgent(Agent):
 
     def load_model(self, model_path: Union[str, Path], fingerprint: Optional[str] = None) -> None:
         """Load a trained model (see parent class)."""
-        self.processor = CallaProcessor(
+        self.adopt(self.build(model_path))
+        self._set_fingerprint(fingerprint)
+
+    def build(self, model_path: Union[str, Path]) -> CallaProcessor:
+        """Return a trained model, ready to answer, beside the one that answers."""
+        own = isinstance(self.nlg, CallaNaturalLanguageGenerator)
+        generator = CallaNaturalLanguageGenerator() if own else self.nlg
+        processor = CallaProcessor(
             self.pool,
             model_path=model_path,
             tracker_store=self.tracker_store,
             lock_store=self.lock_store,
             action_endpoint=self.action_endpoint,
-            generator=self.nlg,
+            generator=generator,
         )
-        self.domain = self.processor.domain
-        self._set_fingerprint(fingerprint)
+        if isinstance(generator, TemplatedNaturalLanguageGenerator):
+            generator.responses = processor.domain.responses if processor.domain else {}
+        return processor
+
+    def adopt(self, processor: CallaProcessor) -> None:
+        """Answer with another model from the next message on; one that is being answered keeps its own."""
+        self.processor = processor
+        self.domain = processor.domain
+        self.nlg = processor.nlg
         self.tracker_store.domain = self.domain
-        if isinstance(self.nlg, TemplatedNaturalLanguageGenerator):
-            self.nlg.responses = self.domain.responses if self.domain else {}
 
     async def warm_up(self) -> None:
         """Understand one message before anybody asks, and alone.

@@ -44,6 +44,7 @@ from calla.keys import KEY_HEADER, action_key, secret_key
 from calla.logs import configure_logging
 from calla.model import ModelMissingError, latest_model
 from calla.records import Records
+from calla.reloading import Reloader, served_before
 from calla.reporting.journal import Journal
 from calla.reporting.own_words import cleaner
 from calla.reporting.route import add_report
@@ -164,6 +165,7 @@ def create_app(config: Settings, model: Path) -> Sanic:
     @app.listener("after_server_start")
     async def begin(app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         jobs.extend(loop.create_task(job) for job in background(config, app.ctx.agent))
+        jobs.append(loop.create_task(Reloader(app.ctx.agent, model, config.data_folder).run()))
         logger.info("Calla is ready.")
         notify("READY=1")
 
@@ -216,6 +218,22 @@ def add_health(app: Sanic) -> None:
         return response.raw(metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+def present_model(config: Settings) -> Path:
+    """Return the model to serve: that of the present state, or after a crash in the middle of an edit the one before.
+
+    Raises:
+        ModelMissingError: if there is neither.
+    """
+    try:
+        return latest_model()
+    except ModelMissingError as problem:
+        model = served_before(config.data_folder)
+        if model is None:
+            raise
+        logger.warning("%s Until then Calla answers with the model that served before, %s.", problem, model.name)
+        return model
+
+
 def main() -> int:
     """Serve until told to stop; returns the exit status."""
     configure_logging()
@@ -223,7 +241,7 @@ def main() -> int:
     os.umask(0o077)
     try:
         config = settings()
-        model = latest_model()
+        model = present_model(config)
     except (SettingsError, ModelMissingError) as problem:
         print(problem, file=sys.stderr)
         return 2
