@@ -140,6 +140,8 @@ _STARTS_WITH_WORD = re.compile(
     r"(?:what|whats|what's|wat|which|how|hows|how's|why|who|whos|who's)\b",
     re.I,
 )
+
+
 @dataclass(frozen=True)
 class Part:
     """A stretch of a message that may be a question of its own.
@@ -271,7 +273,7 @@ def parts_of(text: str, sentences: Sequence[str]) -> list[Part]:
 # A word or a mark.
 _TOKEN = re.compile(r"[^\W_]+(?:['./-][^\W_]+)*%?|[^\s\w]|\n")
 _MARK = frozenset(".?!;:,()[]\n…")
-_DASH = frozenset("-–—\"+/&|")
+_DASH = frozenset('-–—"+/&|')
 _JOINT = frozenset(
     "and but because cos coz cuz bcos bc so also plus then though although while whereas which however anyway btw ps "
     "oh except unless until yet still only otherwise besides since as after nd n".split()
@@ -329,9 +331,11 @@ def _spans(text: str) -> Iterator[str]:
         if not last and (
             (words >= 2 and word in _JOINT)
             or (words >= 3 and word in _SUBJECT and before not in _HOLDS_SUBJECT)
-            or ((words >= 3 and word in _BEGINS_QUESTION and before not in _HOLDS_QUESTION)
-            # "How much magnesium is in it": a verb belongs to the question word before it.
-            and not (open_question and word not in _QUESTION_WORD))
+            or (
+                (words >= 3 and word in _BEGINS_QUESTION and before not in _HOLDS_QUESTION)
+                # "How much magnesium is in it": a verb belongs to the question word before it.
+                and not (open_question and word not in _QUESTION_WORD)
+            )
         ):
             yield from _told(text[begin : token.start()])
             begin, words, open_question = token.start(), 0, False
@@ -341,6 +345,6 @@ def _spans(text: str) -> Iterator[str]:
 
 
 def _told(span: str) -> Iterator[str]:
-    span = span.strip(" ,.?!;:()[]\"-–—\n")
+    span = span.strip(' ,.?!;:()[]"-–—\n')
     if re.search(r"\w", span):
         yield span

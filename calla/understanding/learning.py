@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue
 from calla.safety.screen import load_screen
 from calla.text import clean
 from calla.understanding.context import speaks_of_a_person
+from calla.understanding.grams import letters_of_words
 from calla.understanding.spelling import Spelling
 from calla.understanding.topic_model import TopicModel
 from calla.understanding.urgency_model import NONE, UrgencyModel
@@ -50,19 +53,30 @@ def learn(
     texts = [spelling.corrected(clean(text)) for text, _ in examples]
     labels = [label for _, label in examples]
     vectors = encode(texts)
+    letters = letters_of_words()
+    grams = letters.fit(texts)
     topics = TopicModel(
+        letters,
         seed=config["seed"],
         hidden=config["hidden"],
         penalty=config["penalty"],
         spelling_dimensions=config["spelling_dimensions"],
         spelling_weight=config["spelling_weight"],
         similarity_weight=config["similarity_weight"],
-    ).fit(texts, labels, vectors)
+    )
     owed = owed_by_examples(zip(texts, labels, strict=True), catalogue)
     known = [i for i, name in enumerate(owed) if name is not None]
-    urgency = UrgencyModel(seed=config["seed"]).fit(
-        [texts[i] for i in known], [owed[i] or NONE for i in known], vectors[known], encode
-    )
+    urgency = UrgencyModel(letters, seed=config["seed"])
+    # Side by side: much of the work is done outside the interpreter's lock.
+    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
+        learning: list[Future[Any]] = [
+            pool.submit(topics.fit, grams, labels, vectors),
+            pool.submit(
+                urgency.fit, [texts[i] for i in known], [owed[i] or NONE for i in known], vectors[known], encode
+            ),
+        ]
+        for each in learning:
+            each.result()
     return Learned(spelling, topics, urgency)
 
 

@@ -55,7 +55,7 @@ _CACHE_LIMIT = 50_000
 # Letters per slip of a word that passes for English.
 SLIPPED = 6
 # Guesses that are weighed for one word.
-_MOST = 8
+_MOST = 24
 _START = ""
 
 
@@ -236,11 +236,13 @@ class Spelling:
         known = word in self._domain or english_counts().get(word, 0) > RARE
         if known or len(word) < MIN_LENGTH or not word.isascii() or not word.isalpha():
             return (Guess(word, 0.0),)
-        if word not in self._guesses:
-            if len(self._guesses) > _CACHE_LIMIT:
+        guesses = self._guesses.get(word)
+        if guesses is None:
+            guesses = (Guess(word, 0.0), *self._near(word))
+            if len(self._guesses) >= _CACHE_LIMIT:
                 self._guesses.clear()
-            self._guesses[word] = (Guess(word, 0.0), *self._near(word))
-        return self._guesses[word]
+            self._guesses[word] = guesses
+        return guesses
 
     def _near(self, word: str) -> list[Guess]:
         if word.endswith("s") and len(word) > BRIEF and self.is_word(word[:-1]):
@@ -259,4 +261,4 @@ class Spelling:
             cost = slip * (distance * SOUND if each in alike else distance)
             beginning = each[0] != word[0]
             found.append(Guess(each, cost + BEGINNING * beginning * (0.5 if each in alike else 1.0)))
-        return sorted(found, key=lambda guess: guess.cost - self._log_p(guess.word, _START))[: 3 * _MOST]
+        return sorted(found, key=lambda guess: guess.cost - self._log_p(guess.word, _START))[:_MOST]

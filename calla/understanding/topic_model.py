@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple, Sequence
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from scipy.special import softmax
 from sklearn.decomposition import TruncatedSVD
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import normalize
 
-# More passes over the examples cost time and change little on unseen questions
-# (docs/evaluation.md).
-EPOCHS = 12
+from calla.understanding.grams import Grams
+from calla.understanding.network import Network
+
 # How much of the prior of a detail within its topic is taken back (1: all).
 BALANCE = 0.75
 # Questions that the n-grams are condensed by; more take longer and change nothing either.
 CONDENSED_BY = 6000
+# Principal directions in which known questions are compared; the others say next to nothing
+# and would cost as much time and memory again.
+DIRECTIONS = 192
 # Keeps the logarithm of what the network rules out finite.
 _FLOOR = 1e-9
 
@@ -53,6 +52,7 @@ class TopicModel:
     of kNN language models, Khandelwal et al. 2020, in log space).
 
     Args:
+        letters: the n-grams, trained.
         seed: seed of the SVD and the network.
         hidden: units of the network's hidden layer.
         penalty: its quadratic penalty.
@@ -63,6 +63,7 @@ class TopicModel:
 
     def __init__(
         self,
+        letters: Grams,
         *,
         seed: int,
         hidden: int,
@@ -73,32 +74,30 @@ class TopicModel:
     ) -> None:
         self._weight = spelling_weight
         self._similarity_weight = similarity_weight
-        self._characters = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=3, dtype=np.float32
-        )
+        self._letters = letters
         self._condense = TruncatedSVD(spelling_dimensions, n_iter=2, random_state=seed)
         self._seed = seed
-        self._hidden, self._penalty = hidden, penalty
+        self._network = Network(hidden=hidden, penalty=penalty, seed=seed)
         self.labels: list[str] = []
         self.details: list[str] = []
-        self._layers: list[tuple[np.ndarray, np.ndarray]] = []
+        self._directions = np.zeros((0, 0), dtype=np.float32)
         self._projection = np.zeros((0, 0), dtype=np.float32)
         self._known = np.zeros((0, 0), dtype=np.float32)
         self._starts = np.zeros(0, dtype=np.int64)
         self._topic_starts = np.zeros(0, dtype=np.int64)
 
-    def fit(self, texts: Sequence[str], labels: Sequence[str], vectors: np.ndarray) -> TopicModel:
+    def fit(self, grams: csr_matrix, labels: Sequence[str], vectors: np.ndarray) -> TopicModel:
         """Train on questions and their labels.
 
         Args:
-            texts: the known questions.
-            labels: a label for each text: a topic, or a detail of one after a full stop.
-            vectors: their sentence vectors, ``[texts, dimension]``.
+            grams: the n-grams of the known questions, ``[questions, n-grams]``.
+            labels: a label for each: a topic, or a detail of one after a full stop.
+            vectors: their sentence vectors, ``[questions, dimension]``.
         """
         # By topic first: a plain order of labels would put other topics between a topic
         # and its details.
         order = sorted(range(len(labels)), key=lambda i: _place(labels[i]))
-        texts, vectors = [texts[i] for i in order], vectors[order]
+        grams, vectors = grams[order], vectors[order]
         known = [labels[i] for i in order]
         self.details = sorted(set(known), key=_place)
         topics = [detail.partition(".")[0] for detail in self.details]
@@ -106,42 +105,31 @@ class TopicModel:
         self._topic_starts = np.array([topics.index(topic) for topic in self.labels])
         at = {detail: i for i, detail in enumerate(self.details)}
         numbers = np.array([at[label] for label in known])
-        self._known = np.ascontiguousarray(vectors, dtype=np.float32)
+        self._compare_with(vectors)
         self._starts = np.searchsorted(numbers, np.arange(len(self.details)))
-        self._learn_spelling(texts)
-        network = MLPClassifier(
-            (self._hidden,),
-            alpha=self._penalty,
-            max_iter=EPOCHS,
-            learning_rate_init=2e-3,
-            batch_size=min(256, len(texts)),
-            random_state=self._seed,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            network.fit(self._features(texts, vectors), numbers)
-        self._layers = [
-            (w.astype(np.float32), b.astype(np.float32))
-            for w, b in zip(network.coefs_, network.intercepts_, strict=True)
-        ]
+        self._learn_spelling(grams)
+        self._network.fit(self._features(vectors, grams @ self._projection), numbers)
         return self
 
-    def _learn_spelling(self, texts: Sequence[str]) -> None:
-        characters = self._characters.fit_transform(t.lower() for t in texts)
+    def _compare_with(self, vectors: np.ndarray) -> None:
+        """Keep known questions in their principal directions."""
+        spread = vectors.T @ vectors
+        _, directions = np.linalg.eigh(spread.astype(np.float64))
+        self._directions = np.ascontiguousarray(directions[:, ::-1][:, :DIRECTIONS], dtype=np.float32)
+        self._known = np.ascontiguousarray(vectors @ self._directions, dtype=np.float32)
+
+    def _learn_spelling(self, grams: csr_matrix) -> None:
         # No more columns than the data can carry (small benchmarks, tests).
         self._condense.n_components = min(
-            self._condense.n_components, min(len(texts), CONDENSED_BY, characters.shape[1]) - 1
+            self._condense.n_components, min(grams.shape[0], CONDENSED_BY, grams.shape[1]) - 1
         )
-        drawn = np.random.default_rng(self._seed).permutation(len(texts))[:CONDENSED_BY]
-        self._condense.fit(characters[drawn])
-        # Laid out for the product below: scikit-learn's own transform copies the whole
-        # matrix (30 MB) for every message.
+        drawn = np.random.default_rng(self._seed).permutation(grams.shape[0])[:CONDENSED_BY]
+        self._condense.fit(grams[drawn])
         self._projection = np.ascontiguousarray(self._condense.components_.T, dtype=np.float32)
 
-    def _features(self, texts: Sequence[str], vectors: np.ndarray) -> np.ndarray:
-        characters = self._characters.transform(t.lower() for t in texts)
-        spelling = normalize(characters @ self._projection).astype(np.float32)
-        return np.hstack([vectors, self._weight * spelling])
+    def _features(self, vectors: np.ndarray, condensed: np.ndarray) -> np.ndarray:
+        lengths = np.linalg.norm(condensed, axis=1, keepdims=True)
+        return np.hstack([vectors, self._weight * condensed / np.where(lengths, lengths, 1)]).astype(np.float32)
 
     def score(self, texts: Sequence[str], vectors: np.ndarray) -> Scores:
         """Score texts.
@@ -153,14 +141,12 @@ class TopicModel:
         Returns:
             the scores, a row per text.
         """
-        (w1, b1), (w2, b2) = self._layers
-        logits = np.maximum(self._features(texts, vectors) @ w1 + b1, 0) @ w2 + b2
-        if logits.shape[1] == 1:
-            # Two labels: scikit-learn keeps the second alone, with a logistic.
-            logits = np.hstack([np.zeros_like(logits), logits])
+        grams = [self._letters.of(text) for text in texts]
+        condensed = np.stack([row.weights @ self._projection[row.columns] for row in grams])
+        p = self._network.probabilities(self._features(vectors, condensed))
         # Questions in rows: the maximum is then taken over whole rows, which is many times faster.
-        nearest = np.maximum.reduceat(self._known @ vectors.T, self._starts, axis=0).T
-        evidence = np.log(softmax(logits, axis=1) + _FLOOR) + self._similarity_weight * nearest
+        nearest = np.maximum.reduceat(self._known @ (vectors @ self._directions).T, self._starts, axis=0).T
+        evidence = np.log(p + _FLOOR) + self._similarity_weight * nearest
         details = softmax(evidence, axis=1)
         return Scores(
             np.add.reduceat(details, self._topic_starts, axis=1),

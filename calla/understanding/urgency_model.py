@@ -9,21 +9,18 @@ instance learning, Dietterich et al. 1997). So a danger is heard beside anything
 
 from __future__ import annotations
 
-import warnings
 from typing import Callable, NamedTuple, Sequence
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
+from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 
 from calla.understanding.cutting import clauses_of
+from calla.understanding.grams import Grams, words_and_pairs
+from calla.understanding.network import Network
 
 NONE = "none"
-HIDDEN = 128
-EPOCHS = 12
+HIDDEN, PENALTY = 128, 1e-3
 # Clauses of harmless examples that the network learns from: those that sound most like a
 # danger by their words.
 HARD_CLAUSES = 9_000
@@ -50,19 +47,17 @@ class UrgencyModel:
     """Says how likely texts owe a referral, and which.
 
     Args:
+        letters: n-grams of letters, trained.
         seed: seed of the network.
     """
 
-    def __init__(self, *, seed: int) -> None:
-        self._seed = seed
-        self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, dtype=np.float32)
-        self._letters = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=3, dtype=np.float32
-        )
-        self._wording = LogisticRegression(C=10, solver="liblinear", random_state=seed)
-        self._network = MLPClassifier(
-            (HIDDEN,), alpha=1e-3, max_iter=EPOCHS, learning_rate_init=2e-3, batch_size=256, random_state=seed
-        )
+    def __init__(self, letters: Grams, *, seed: int) -> None:
+        self._letters = letters
+        self._words = words_and_pairs()
+        self._network = Network(hidden=HIDDEN, penalty=PENALTY, seed=seed)
+        # Of the regression: weights of words, weights of letters, and what is said of no words.
+        self._of_words = self._of_letters = np.zeros(0, dtype=np.float32)
+        self._bias = 0.0
         self.names: list[str] = []
 
     def fit(
@@ -80,46 +75,59 @@ class UrgencyModel:
             vectors: their sentence vectors, ``[texts, dimension]``.
             encode: gives the sentence vectors of more texts.
         """
-        self._wording.fit(self._grams(texts, learn=True), np.array(owed) != NONE)
-        danger, harmless = self._clauses(texts, owed)
-        every = [*danger, *((text, NONE) for text in harmless)]
-        more, names = [text for text, _ in every], [name for _, name in every]
-        self._wording.fit(self._grams([*texts, *more], learn=True), np.array([*owed, *names]) != NONE)
-        hardest = np.argsort(-self._wording.decision_function(self._grams(harmless)))[:HARD_CLAUSES]
-        learned = [*danger, *((harmless[i], NONE) for i in hardest)]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            self._network.fit(
-                np.vstack([vectors, encode([text for text, _ in learned])]), [*owed, *(name for _, name in learned)]
-            )
-        self.names = [name for name in self._network.classes_ if name != NONE]
+        grams = hstack([self._words.fit(texts), self._letters.rows(texts)]).tocsr()
+        wording = LogisticRegression(C=10, solver="liblinear").fit(grams, np.array(owed) != NONE)
+        danger, of_danger, names = self._dangers(texts, owed, wording)
+        harmless = self._harmless(texts, owed)
+        of_harmless = self._grams(harmless)
+        every = [*owed, *names, *(NONE for _ in harmless)]
+        wording.fit(vstack([grams, of_danger, of_harmless]), np.array(every) != NONE)
+        hardest = np.argsort(-wording.decision_function(of_harmless))[:HARD_CLAUSES]
+        more = encode([*danger, *(harmless[i] for i in hardest)])
+        self._network.fit(np.vstack([vectors, more]), [*owed, *names, *(NONE for _ in hardest)])
+        self.names = [name for name in self._network.classes if name != NONE]
+        weights, beyond = wording.coef_[0].astype(np.float32), self._words.size
+        self._of_words, self._of_letters = weights[:beyond], weights[beyond:]
+        self._bias = float(wording.intercept_[0])
         return self
 
-    def _clauses(self, texts: Sequence[str], owed: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-        """Return the clause of each example that says the danger, with its name, and the harmless clauses."""
-        cut = [(clauses_of(text), name) for text, name in zip(texts, owed, strict=True)]
-        harmless = list(dict.fromkeys(c for clauses, name in cut if name == NONE and len(clauses) > 1 for c in clauses))
-        told = [(clauses, name) for clauses, name in cut if name != NONE and len(clauses) > 1]
-        odds = iter(self._wording.decision_function(self._grams([c for clauses, _ in told for c in clauses])))
-        danger = []
-        for clauses, name in told:
-            own = [next(odds) for _ in clauses]
-            best = int(np.argmax(own))
-            if own[best] > CLAUSE_FROM and len(clauses[best].split()) > 2:
-                danger.append((clauses[best], name))
-        return danger, harmless
+    def _dangers(
+        self, texts: Sequence[str], owed: Sequence[str], wording: LogisticRegression
+    ) -> tuple[list[str], csr_matrix, list[str]]:
+        """Return the clause of each example that says the danger, its n-grams and its name."""
+        cut = [(clauses_of(text), name) for text, name in zip(texts, owed, strict=True) if name != NONE]
+        told = [(clause, at, name) for at, (clauses, name) in enumerate(cut) if len(clauses) > 1 for clause in clauses]
+        grams = self._grams([clause for clause, _, _ in told])
+        odds = wording.decision_function(grams)
+        best: dict[int, int] = {}
+        for i, (_, at, _) in enumerate(told):
+            if at not in best or odds[i] > odds[best[at]]:
+                best[at] = i
+        kept = [i for i in best.values() if odds[i] > CLAUSE_FROM and len(told[i][0].split()) > 2]
+        return [told[i][0] for i in kept], grams[kept], [told[i][2] for i in kept]
 
-    def _grams(self, texts: Sequence[str], *, learn: bool = False) -> csr_matrix:
-        lower = [text.lower() for text in texts]
-        if learn:
-            return hstack([self._words.fit_transform(texts), self._letters.fit_transform(lower)]).tocsr()
-        return hstack([self._words.transform(texts), self._letters.transform(lower)]).tocsr()
+    @staticmethod
+    def _harmless(texts: Sequence[str], owed: Sequence[str]) -> list[str]:
+        """Return the clauses of harmless examples, each once."""
+        cut = [clauses_of(text) for text, name in zip(texts, owed, strict=True) if name == NONE]
+        return list(dict.fromkeys(clause for clauses in cut if len(clauses) > 1 for clause in clauses))
+
+    def _grams(self, texts: Sequence[str]) -> csr_matrix:
+        return hstack([self._words.rows(texts), self._letters.rows(texts)]).tocsr()
+
+    def _odds_by_wording(self, text: str) -> float:
+        words, letters = self._words.of(text), self._letters.of(text)
+        return float(
+            self._of_words[words.columns] @ words.weights
+            + self._of_letters[letters.columns] @ letters.weights
+            + self._bias
+        )
 
     def score(self, texts: Sequence[str], vectors: np.ndarray) -> Urgencies:
         """Judge texts (``vectors``: ``[texts, dimension]``), a row each."""
-        p = self._network.predict_proba(vectors)
-        none = list(self._network.classes_).index(NONE)
+        p = self._network.probabilities(vectors)
+        none = self._network.classes.index(NONE)
         owing = np.clip(1 - p[:, none], _FLOOR, 1 - _FLOOR)
         names = np.delete(p, none, axis=1)
-        odds = np.log(owing / (1 - owing)) + self._wording.decision_function(self._grams(texts))
+        odds = np.log(owing / (1 - owing)) + [self._odds_by_wording(text) for text in texts]
         return Urgencies(odds, names / np.maximum(names.sum(axis=1, keepdims=True), _FLOOR))
