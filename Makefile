@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train reload rollback doctor sbom audit test drill lint check-content preview report evaluate bench install widget clean
+.PHONY: help run chat train reload rollback doctor sbom audit test drill lint check-content preview test-content report evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ check-content: $(STAMP) ## what is wrong in the topic files, in seconds (FILES="
 
 preview: $(STAMP) ## a topic as people will see it: make preview TOPIC=what_is_mk7
 	@$(PY) -m calla.content.preview $(TOPIC)
+
+test-content: $(STAMP) ## after training: the tests that matter for one topic (TOPIC=..., ASK="...; ...")
+	@$(PY) -m evaluation.near "$(TOPIC)" $(if $(ASK),--ask "$(ASK)")
 
 report: $(STAMP) ## what people asked and did not get, as one page: var/report.html (DAYS=30)
 	@$(PY) -m calla.report $(if $(DAYS),--days $(DAYS))
