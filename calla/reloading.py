@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from rasa.core.channels.channel import UserMessage
+from rasa.shared.core.trackers import DialogueStateTracker
 
 from calla.agent import WARM_UP, GuardedAgent
 from calla.catalogue import Catalogue
@@ -80,7 +81,8 @@ def try_out(processor: CallaProcessor) -> None:
     """
     for text, finding in TRIALS:
         # Beside the queue of those who ask: this runs in a thread of its own.
-        parsed: dict[str, Any] = processor._parse_message_with_graph(UserMessage(text), None, True)
+        nobody = DialogueStateTracker.from_events("trial", [])
+        parsed: dict[str, Any] = processor._parse_message_with_graph(UserMessage(text), nobody, True)
         plan = parsed.get(PLAN) or {}
         if bool(plan.get("referrals")) != finding:
             raise BrokenModelError("the new model finds a referral where none is owed, or none where one is")
@@ -109,6 +111,7 @@ class Reloader:
         self._failed = ""
         self._number = 0
         STATUS.facts["model"] = lambda: self._model.name
+        STATUS.facts["reloads"] = lambda: self._number
         STATUS.facts["reload_failed"] = lambda: self._failed
 
     async def run(self) -> None:

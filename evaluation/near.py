@@ -16,6 +16,7 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Iterator
 
 from calla.content.check import check, load
@@ -80,9 +81,9 @@ def held_out() -> dict[str, list[str]]:
     return found
 
 
-def _lines(*files: object) -> Iterator[dict[str, object]]:
+def _lines(*files: Path) -> Iterator[dict[str, object]]:
     for file in files:
-        for line in open(str(file), encoding="utf-8"):
+        for line in file.read_text(encoding="utf-8").splitlines():
             if line.strip():
                 yield json.loads(line)
 
@@ -115,9 +116,7 @@ def main(arguments: list[str]) -> int:
     if chosen.topic not in known:
         print(f"There is no topic '{chosen.topic}'{did_you_mean(chosen.topic, known)}", file=sys.stderr)
         return 1
-    amiss = [
-        f"{p.path}:{p.line}: {p.text}" for p in check() if p.path.endswith(f"/{chosen.topic}.yml") and not p.wish
-    ]
+    amiss = [f"{p.path}:{p.line}: {p.text}" for p in check() if p.path.endswith(f"/{chosen.topic}.yml") and not p.wish]
     if not amiss:
         try:
             asking = Asking()

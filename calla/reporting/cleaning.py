@@ -153,7 +153,11 @@ class Cleaner:
 
     def _mark(self, word: str, before: str) -> Optional[str]:
         folded = _CONTRACTED.sub("", word.casefold().replace("’", "'"))
-        if not _NUMBERS.isdisjoint(folded.split("-")) or (_DIGITS.search(word) and folded not in self._own) or word.isdigit():
+        if (
+            not _NUMBERS.isdisjoint(folded.split("-"))
+            or (_DIGITS.search(word) and folded not in self._own)
+            or word.isdigit()
+        ):
             return NUMBER
         if folded in _DAYS:
             return DATE

@@ -99,7 +99,11 @@ class ProjectServer(ServerProcess):
         """Start it in its project."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "calla.server"], cwd=self.project.root, env=self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", "calla.server"],
+                cwd=self.project.root,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
             )
         from tests.running import wait_until_healthy
 

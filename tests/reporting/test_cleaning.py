@@ -76,7 +76,9 @@ def test_no_number_stays(clean: Clean, digits: str, sign: str) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.from_regex(r"[A-Z][bcdfgjkmpqvwxz][aeiou][bcdfgjkmpqvwxz]{2}[aeiou]{1,2}[bcdfgklmnprstvz]", fullmatch=True))
+@given(
+    name=st.from_regex(r"[A-Z][bcdfgjkmpqvwxz][aeiou][bcdfgjkmpqvwxz]{2}[aeiou]{1,2}[bcdfgklmnprstvz]", fullmatch=True)
+)
 def test_a_name_that_nobody_has_heard_of_goes_too(clean: Clean, name: str) -> None:
     for written in (name, name.lower(), name.upper()):
         assert written not in clean(f"my neighbour {written} takes turmeric")

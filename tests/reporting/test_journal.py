@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ def rows(folder: Path, table: str) -> list[dict[str, Any]]:
     with sqlite3.connect(folder / "calla.db") as database:
         database.row_factory = sqlite3.Row
         return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY id")]
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
 
 
 def journal(folder: Path, **more: Any) -> Journal:
@@ -80,7 +85,7 @@ async def test_erasing_takes_what_is_written_what_waits_and_what_is_being_cleane
     await kept.flush()
     assert [row["text"] for row in rows(tmp_path, "unanswered")] == ["another question"]
     assert len(rows(tmp_path, "turns")) == 1
-    assert b"needle" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"needle" not in everything(tmp_path)
 
 
 async def test_nothing_of_a_conversation_that_is_still_to_be_erased_is_written(tmp_path: Path) -> None:
@@ -109,7 +114,7 @@ async def test_with_age_the_link_goes_first_and_the_question_later(tmp_path: Pat
     await kept.flush()
     (row,) = rows(tmp_path, "unanswered")
     assert row["conversation"] and row["time"].endswith("00:00:00.000000")
-    far = __import__("time").time() + DAY
+    far = time.time() + DAY
     assert (await kept.of("person"))["unanswered"][0]["text"] == "ONE"
     await kept.purge(far)
     (row,) = rows(tmp_path, "unanswered")
@@ -150,6 +155,14 @@ async def test_a_database_that_refuses_loses_nothing_and_holds_nobody_up(tmp_pat
 )
 async def test_nothing_of_a_message_with_a_referral_is_kept(text: str, plan: Any, ways: Any, kept: bool) -> None:
     made = turn_of(
-        conversation="c", message="m", channel="web", text=text, plan=plan, sent=(), ways=ways, to_referral=None, to_end=0.1
+        conversation="c",
+        message="m",
+        channel="web",
+        text=text,
+        plan=plan,
+        sent=(),
+        ways=ways,
+        to_referral=None,
+        to_end=0.1,
     )
     assert (made.question is not None) is kept

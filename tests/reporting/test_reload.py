@@ -1,0 +1,135 @@
+"""A new model is taken without a restart; no conversation is lost, and a broken model changes nothing."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.reporting.project import NEW, OLD, TOPIC, Project
+from tests.running import free_port
+from tests.test_run import eventually
+
+FINDING = "my report says BI-RADS 4"
+
+
+@pytest.fixture(scope="module")
+def project(model: None, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("reload"))
+
+
+class Crowd:
+    """People who go on asking in their conversations while something happens."""
+
+    def __init__(self, calla: object) -> None:
+        self._calla = calla
+        self._stop = threading.Event()
+        self.people = [uuid.uuid4().hex for _ in range(2)]
+        self.asked = dict.fromkeys(self.people, 0)
+        self.slowest = 0.0
+        self.wrong: list[str] = []
+        self._threads = [threading.Thread(target=self._ask, args=(person,)) for person in self.people]
+
+    def _ask(self, person: str) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            first = self._calla.ask(FINDING, person)[0]["text"]  # type: ignore[attr-defined]
+            self.slowest = max(self.slowest, time.monotonic() - began)
+            if "clinic" not in first and "doctor" not in first:
+                self.wrong.append(first)
+            text = self._calla.answer(person)  # type: ignore[attr-defined]
+            if (OLD in text) == (NEW in text):
+                self.wrong.append(text)
+            self.asked[person] += 2
+
+    def __enter__(self) -> Crowd:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def calla(project: Project) -> Iterator[object]:
+    with project.server() as running:
+        yield running
+
+
+def test_a_new_text_is_live_without_a_restart_and_nobody_notices(project: Project, calla: object) -> None:
+    assert OLD in calla.answer("before")  # type: ignore[attr-defined]
+    process = calla.process.pid  # type: ignore[attr-defined]
+    project.train(project.edit())
+    with Crowd(calla) as crowd:
+        done = project.reload()
+    assert done.returncode == 0, done.stderr[-800:]
+    assert "Every server answers with" in done.stdout
+    assert crowd.wrong == [] and min(crowd.asked.values()) > 2
+    assert crowd.slowest < 3.0
+    assert NEW in calla.answer("before") and NEW in calla.answer()  # type: ignore[attr-defined]
+    assert calla.process.pid == process and calla.health()["handling_failures"] == 0  # type: ignore[attr-defined]
+    for person in crowd.people:
+        # Whole, in order, each message once: also that which was being answered at the time.
+        said = [e["text"] for e in calla.events(person) if e["event"] == "user"]  # type: ignore[attr-defined]
+        assert said == [FINDING, "what is mk-7"] * (crowd.asked[person] // 2)
+
+
+@pytest.mark.parametrize("fault", ["missing", "cut short", "no texts", "no referral"])
+def test_a_broken_model_changes_nothing(project: Project, calla: object, fault: str) -> None:
+    before = calla.answer()  # type: ignore[attr-defined]
+    file = project.root / TOPIC
+    file.write_text(file.read_text() + f"# {fault}\n")
+    target = project.model_file()
+    if fault == "cut short":
+        target.write_bytes(project.first.read_bytes()[:1_000_000])
+    elif fault == "no texts":
+        project.train(target, lambda text: text.replace("utter_faq/what_is_vitamin_k2", "utter_faq/what_is_not_here"))
+    elif fault == "no referral":
+        project.train(target, lambda text: text.replace("utter_referral", "utter_nothing"))
+    done = project.reload()
+    assert done.returncode == 2 and "Nothing was changed" in done.stderr
+    # An operator's own signal comes no further either.
+    number = calla.health()["reloads"]  # type: ignore[attr-defined]
+    calla.process.send_signal(signal.SIGHUP)  # type: ignore[attr-defined]
+    eventually(lambda: calla.health()["reloads"] > number)  # type: ignore[attr-defined]
+    assert calla.health()["reload_failed"] and calla.health()["status"] == "ok"  # type: ignore[attr-defined]
+    assert calla.answer() == before  # type: ignore[attr-defined]
+    assert "clinic" in calla.ask(FINDING)[0]["text"]  # type: ignore[attr-defined]
+
+
+def test_code_that_has_changed_needs_a_restart(project: Project, calla: object) -> None:
+    code = project.root / "calla" / "text.py"
+    kept = code.read_text()
+    code.write_text(kept + "\n# changed\n")
+    try:
+        number = calla.health()["reloads"]  # type: ignore[attr-defined]
+        calla.process.send_signal(signal.SIGHUP)  # type: ignore[attr-defined]
+        eventually(lambda: calla.health()["reloads"] > number)  # type: ignore[attr-defined]
+        assert "restart" in calla.health()["reload_failed"]  # type: ignore[attr-defined]
+    finally:
+        code.write_text(kept)
+
+
+def test_killed_in_the_middle_it_comes_back_with_what_served(project: Project) -> None:
+    """Killed while an edit is not trained yet: people get the answers that they had."""
+    port = free_port()
+    with project.server(port) as first:
+        served = first.answer("person")
+        file = project.root / TOPIC
+        file.write_text(file.read_text() + "# not trained yet\n")
+        first.process.send_signal(signal.SIGHUP)
+        first.kill()
+    with project.server(port) as second:
+        assert second.answer("person") == served
+        assert len([e for e in second.events("person") if e["event"] == "user"]) == 2
+        assert "answers with the model that served before" in second.log.read_text()
+        # What the killed process left behind is nobody's business any more.
+        assert [p.stem for p in (Path(project.data) / "servers").glob("*.json")] == [str(second.process.pid)]
