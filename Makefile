@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train reload rollback doctor sbom audit test drill lint check-content preview test-content report evaluate bench install widget clean
+.PHONY: help run chat train reload rollback doctor sbom audit test drill lint check-content preview test-content report drill-several soak evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -29,13 +29,21 @@ reload: train ## have the running servers take the new model, without a restart
 doctor: $(STAMP) ## say what is wrong with settings, contacts, database, disk and model
 	@$(PY) -m calla.doctor
 
-test: train ## run every test (installs Debian's chromium and redis-server if missing)
+test: train ## run every test (installs Debian's browsers, PostgreSQL, Redis and nginx if missing)
 	@scripts/system-packages.sh
 	@$(PY) -m pytest
 
 drill: train ## the tests that take long or need a quiet machine
 	@scripts/system-packages.sh
 	@$(PY) -m pytest -m drill
+
+drill-several: train ## two server processes against one, messages a second (PostgreSQL and Redis of its own)
+	@scripts/system-packages.sh
+	@$(PY) -m evaluation.several compare
+
+soak: train ## 200 conversations at two processes, memory over time: make soak MINUTES=30
+	@scripts/system-packages.sh
+	@$(PY) -m evaluation.several soak --minutes $(or $(MINUTES),30)
 
 lint: $(STAMP) ## style, types and data validation
 	@.venv/bin/ruff check calla actions evaluation scripts tests

@@ -19,6 +19,7 @@ from calla import intake
 from calla.answers import CallaNaturalLanguageGenerator
 from calla.erasure import Erasure, ErasureError
 from calla.fair_pool import FairPool
+from calla.peers import Peers
 from calla.plan import PLAN, referral_name
 from calla.processor import SHARE_OF, CallaProcessor
 from calla.records import Records
@@ -123,12 +124,14 @@ class GuardedAgent(Agent):
         records: the record of referrals; ``None`` in tools that keep none.
         erasure: forgets conversations; ``None`` in tools that keep none.
         journal: what became of each message; ``None`` in tools that keep none.
+        peers: the other server processes; ``None`` if there are none.
         pool: the threads for understanding.
     """
 
     records: Optional[Records] = None
     erasure: Optional[Erasure] = None
     journal: Optional[Journal] = None
+    peers: Optional[Peers] = None
 
     def __init__(self, *, threads: int = THREADS, **kwargs: Any) -> None:
         super().__init__(**kwargs)

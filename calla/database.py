@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Optional, TypeVar
@@ -11,14 +12,27 @@ from typing import Any, Callable, Optional, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from calla.migrations import migrate
 from calla.status import STATUS
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 # Seconds a call may take. A referral is due within three, and a message calls before it is sent.
 DEADLINE = 1.0
-# Threads, and with SQLite connections, of one database.
+# Threads and connections of one database.
 THREADS = 4
+# What a PostgreSQL connection is told: to notice a dead network, and to hold nothing for ever.
+_POSTGRESQL = {
+    "application_name": "calla",
+    "connect_timeout": 2,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": "-c statement_timeout=60s -c lock_timeout=1s -c idle_in_transaction_session_timeout=60s",
+}
+# In what PostgreSQL tells of a rewritten table: how many deleted rows it had to keep.
+_DEAD_ROWS = re.compile(r"\n\D*(\d+)")
 
 
 class DatabaseHangsError(RuntimeError):
@@ -41,8 +55,16 @@ def engine_for(url: str, connections: int = THREADS) -> sa.engine.Engine:
     overwrites what it deletes. Errors never repeat the values of a statement: they would
     carry messages into the log.
     """
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    if url.startswith("postgresql"):
+        return sa.create_engine(
+            url,
+            pool_size=connections,
+            max_overflow=1,
+            pool_timeout=DEADLINE,
+            pool_pre_ping=True,
+            connect_args=_POSTGRESQL,
+            hide_parameters=True,
+        )
     arguments: dict[str, Any] = {"timeout": DEADLINE, "check_same_thread": False}
     if in_memory(url):
         engine = sa.create_engine(url, poolclass=StaticPool, connect_args=arguments, hide_parameters=True)
@@ -93,12 +115,9 @@ class Database:
         self._threads = 1 if in_memory(url) else threads
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="database")
         self._missing = 0
-        self._tables: list[sa.MetaData] = []
-        self._making = threading.Lock()
-
-    def add_tables(self, tables: sa.MetaData) -> None:
-        """Have tables made before the next call, or as soon as the database can be reached."""
-        self._tables.append(tables)
+        self._is_postgresql = url.startswith("postgresql")
+        self._up_to_date = False
+        self._migrating = threading.Lock()
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function that uses the engine in a thread.
@@ -134,33 +153,74 @@ class Database:
             loop.call_soon_threadsafe(count)
 
     def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        if self._tables:
-            # One thread makes them; the others wait for that.
-            with self._making:
-                while self._tables:
-                    self._tables[0].create_all(self.engine)
-                    self._tables.pop(0)
+        if not self._up_to_date:
+            # As soon as the database can be reached one thread makes its tables; the others wait for that.
+            with self._migrating:
+                if not self._up_to_date:
+                    migrate(self.engine)
+                    self._up_to_date = True
         return function(*arguments)
 
     def in_order(self) -> OrderedCalls:
         """Return calls of this database that are made one after the other, each to its end."""
         return OrderedCalls(self._run)
 
-    def scrub(self) -> None:
+    def scrub(self, *tables: str) -> None:
         """Make sure that what was deleted is in no file any more; blocks.
 
         SQLite overwrites deleted rows in the database file, but the write-ahead log still has
-        what was written before. It is emptied here.
+        what was written before. It is emptied here. PostgreSQL leaves deleted rows in place:
+        the tables are written anew without them, and the log before that is dropped.
+
+        Args:
+            tables: from which something was deleted.
 
         Raises:
-            NotScrubbedError: if somebody else is reading from the log just now.
+            NotScrubbedError: if somebody else is reading from the log or the tables just now.
         """
+        if self._is_postgresql:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                for table in tables:
+                    _rewrite(connection, table)
+                _drop_log(connection)
         if not self._is_file:
             return
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy is None or busy[0] != 0:
             raise NotScrubbedError("the write-ahead log is in use")
+
+
+def _rewrite(connection: sa.engine.Connection, table: str) -> None:
+    """Write a table of PostgreSQL's anew, without its deleted rows.
+
+    Raises:
+        NotScrubbedError: if an open transaction may still look at one of them.
+    """
+    # SQLAlchemy would throw away what the database tells.
+    try:
+        with connection.connection.cursor() as cursor:
+            cursor.execute(f'VACUUM (FULL, VERBOSE) "{table}"')
+            told = list(cursor.connection.notices)
+            cursor.connection.notices.clear()
+    except connection.dialect.dbapi.Error as error:
+        raise NotScrubbedError(f"a table could not be written anew ({type(error).__name__})") from None
+    found = [match for notice in told if (match := _DEAD_ROWS.search(notice))]
+    if not found or any(int(match.group(1)) for match in found):
+        raise NotScrubbedError("deleted rows are still in use")
+
+
+def _drop_log(connection: sa.engine.Connection) -> None:
+    """Begin a new file of PostgreSQL's write-ahead log and have those before it dropped.
+
+    That needs two rights and one setting (``deploy/postgresql/setup.sql``); ``make doctor`` says
+    if they are missing, and ``/health`` that the log keeps what was deleted until it is reused.
+    """
+    try:
+        connection.execute(sa.select(sa.func.pg_switch_wal()))
+        connection.exec_driver_sql("CHECKPOINT")
+    except sa.exc.ProgrammingError:
+        STATUS.facts["log_keeps_deleted"] = lambda: True
 
 
 class OrderedCalls:

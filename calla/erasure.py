@@ -9,10 +9,14 @@ meanwhile nothing of that conversation is read or stored.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import logging
+import mmap
 import os
+import time
 from pathlib import Path
-from typing import Awaitable, Callable
+from typing import Awaitable, Callable, Iterator
 
 from calla.status import STATUS
 
@@ -24,6 +28,9 @@ Eraser = Callable[[str], Awaitable[None]]
 ERASER_DEADLINE = 4.0
 # Seconds between two attempts at what could not be erased.
 RETRY_EVERY = 10.0
+# Looks at the lock of the tombstones' file, and seconds between two: it is held for a millisecond, and a
+# process that hangs with it must not keep anybody from noting an erasure.
+LOCK_ATTEMPTS, LOCK_WAIT = 30, 0.01
 
 
 class ErasureError(RuntimeError):
@@ -33,7 +40,8 @@ class ErasureError(RuntimeError):
 class Tombstones:
     """The conversations that are still to be erased, in a file of fixed size.
 
-    The file is filled when it is made, so that noting an erasure works on a full disk too.
+    The file is filled when it is made, so that noting an erasure works on a full disk too. It is
+    read as it is now: the other server processes of this machine share it.
 
     Args:
         file: where it is.
@@ -45,31 +53,29 @@ class Tombstones:
     def __init__(self, file: Path, slots: int = 256) -> None:
         self._file = file
         self._slots = slots
-        self._where: dict[str, int] = {}
         size = self.SLOT * slots
-        if not file.is_file() or file.stat().st_size < size:
-            known = file.read_bytes() if file.is_file() else b""
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
-            try:
-                os.pwrite(descriptor, known.ljust(size, b"\0"), 0)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # Names are never written beyond the end, so two processes may both do this.
+            known = os.fstat(descriptor).st_size
+            if known < size:
+                os.pwrite(descriptor, b"\0" * (size - known), known)
                 os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        content = file.read_bytes()
-        for slot in range(slots):
-            name = content[slot * self.SLOT : (slot + 1) * self.SLOT].rstrip(b"\0").decode(errors="replace")
-            if name:
-                self._where[name] = slot
+            self._content = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+        finally:
+            os.close(descriptor)
 
     def __contains__(self, conversation: object) -> bool:
-        return conversation in self._where
+        return isinstance(conversation, str) and self._slot_of(self._padded(conversation)) is not None
 
     def __len__(self) -> int:
-        return len(self._where)
+        return len(self.all())
 
     def all(self) -> list[str]:
         """Return the conversations that are still to be erased."""
-        return list(self._where)
+        content = self._content[:]
+        slots = (content[at : at + self.SLOT].rstrip(b"\0") for at in range(0, len(content), self.SLOT))
+        return [name.decode(errors="replace") for name in slots if name]
 
     def add(self, conversation: str) -> None:
         """Note an erasure, on disk when this returns.
@@ -77,27 +83,47 @@ class Tombstones:
         Raises:
             ErasureError: if there is no room, or the disk refuses.
         """
-        name = conversation.encode()
-        if conversation in self._where:
-            return
-        free = next((slot for slot in range(self._slots) if slot not in self._where.values()), None)
-        if free is None or len(name) > self.SLOT:
-            raise ErasureError("no room for another tombstone")
-        self._write(free, name)
-        self._where[conversation] = free
+        name = self._padded(conversation)
+        with self._open() as descriptor:
+            if self._slot_of(name) is not None:
+                return
+            free = self._slot_of(self._padded(""))
+            if free is None or len(name) > self.SLOT:
+                raise ErasureError("no room for another tombstone")
+            os.pwrite(descriptor, name, free)
+            os.fsync(descriptor)
 
     def remove(self, conversation: str) -> None:
         """Cross out an erasure that has been done."""
-        slot = self._where.pop(conversation, None)
-        if slot is not None:
-            self._write(slot, b"")
+        with self._open() as descriptor:
+            slot = self._slot_of(self._padded(conversation))
+            if slot is not None:
+                os.pwrite(descriptor, self._padded(""), slot)
+                os.fsync(descriptor)
 
-    def _write(self, slot: int, name: bytes) -> None:
+    def _padded(self, conversation: str) -> bytes:
+        return conversation.encode().ljust(self.SLOT, b"\0")
+
+    def _slot_of(self, name: bytes) -> int | None:
+        """Return where in the file a name stands."""
+        at = self._content.find(name)
+        while at >= 0 and at % self.SLOT:
+            at = self._content.find(name, at + 1)
+        return at if at >= 0 else None
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[int]:
+        """Open the file for this process alone."""
         try:
             descriptor = os.open(self._file, os.O_WRONLY)
             try:
-                os.pwrite(descriptor, name.ljust(self.SLOT, b"\0"), slot * self.SLOT)
-                os.fsync(descriptor)
+                for _ in range(LOCK_ATTEMPTS):
+                    try:
+                        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        break
+                    except BlockingIOError:
+                        time.sleep(LOCK_WAIT)
+                yield descriptor
             finally:
                 os.close(descriptor)
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import tarfile
 import zlib
 from pathlib import Path
 from typing import Optional
@@ -33,6 +34,8 @@ INGREDIENTS = (
     "calla/catalogue.py",
     "artefacts/encoder/manifest.json",
 )
+# What is read at start, and not from the model: a model is used with those of its time alone.
+READ_LIVE = ("data/safety", "artefacts/weights.json")
 
 
 class ModelMissingError(RuntimeError):
@@ -68,6 +71,49 @@ def is_whole(model: Path) -> bool:
     return True
 
 
+def live_files(root: Path = ROOT) -> dict[str, bytes]:
+    """Return what is read beside the model, by its name in the project."""
+    found: dict[str, bytes] = {}
+    for name in READ_LIVE:
+        path = root / name
+        files = sorted(path.glob("*.yml")) if path.is_dir() else [path]
+        found.update({str(file.relative_to(root)): file.read_bytes() for file in files if file.is_file()})
+    return found
+
+
+def companions(model: Path) -> Path:
+    """Return the file beside a model that keeps what was read beside it."""
+    return model.with_name(model.name.removesuffix(".tar.gz") + ".live")
+
+
+def keep_companions(model: Path, root: Path = ROOT) -> None:
+    """Keep what is read beside a model that is in use now."""
+    with tarfile.open(companions(model), "w:gz") as archive:
+        for name in live_files(root):
+            archive.add(root / name, name)
+
+
+def fits(model: Path, root: Path = ROOT) -> bool:
+    """Say whether what is read beside the model is the same as when it was in use."""
+    try:
+        with tarfile.open(companions(model)) as archive:
+            kept = {member.name: opened.read() for member in archive if (opened := archive.extractfile(member))}
+    except (OSError, tarfile.TarError, EOFError, zlib.error):
+        return False
+    return kept == live_files(root)
+
+
+def misfit(model: Path, root: Path = ROOT) -> ModelMissingError:
+    """Return the error that says what to do with a model of another time."""
+    kept = companions(model)
+    how = f"put those of its time back (tar -xzf {kept.relative_to(root)}) and then " if kept.is_file() else ""
+    return ModelMissingError(
+        f"The model {model.name} cannot be used with the present files in {' and '.join(READ_LIVE)}: referrals could "
+        f"be lost. Start the checkout in which it was trained, or {how}run `make rollback` again, "
+        "or `make train` for the present state."
+    )
+
+
 def chosen_model(root: Path = ROOT) -> Optional[Path]:
     """Return the model that an operator went back to, ``None`` if that is not so."""
     choice = root / "models" / CHOSEN
@@ -81,9 +127,13 @@ def latest_model(root: Path = ROOT) -> Path:
     """Return the model to use: the one gone back to, else that of the present state.
 
     Raises:
-        ModelMissingError: if it has not been trained yet, or is damaged.
+        ModelMissingError: if it has not been trained yet, is damaged, or is of another time than
+            what is read beside it.
     """
-    file = chosen_model(root) or model_file(root)
+    chosen = chosen_model(root)
+    if chosen is not None and not fits(chosen, root):
+        raise misfit(chosen, root)
+    file = chosen or model_file(root)
     if not file.is_file():
         raise ModelMissingError(
             "No model for the present state of config, domain, data and components. Run `make train`."
@@ -110,7 +160,8 @@ def roll_back(root: Path = ROOT) -> Optional[Path]:
         the model that is used from now on; ``None`` if that is the present one again.
 
     Raises:
-        ModelMissingError: if no model before it is there and whole.
+        ModelMissingError: if no model before it is there and whole, or it does not fit what is
+            read beside it.
     """
     choice = root / "models" / CHOSEN
     if choice.is_file():
@@ -119,5 +170,7 @@ def roll_back(root: Path = ROOT) -> Optional[Path]:
     older = next((file for file in older_models(root) if is_whole(file)), None)
     if older is None:
         raise ModelMissingError("There is no model to go back to: `make train` keeps one from now on.")
+    if not fits(older, root):
+        raise misfit(older, root)
     choice.write_text(older.name)
     return older

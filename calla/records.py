@@ -53,7 +53,6 @@ class Records:
     def __init__(self, database: Database, key: str) -> None:
         self._database = database
         self._key = key
-        database.add_tables(_METADATA)
 
     async def referral(self, *, topic: str, kind: str, channel: str, conversation: str) -> None:
         """Record one referral, now (UTC).
@@ -113,7 +112,7 @@ class Records:
         await self._database.call(
             self._write, [(table.delete().where(table.c.conversation == name), {}) for table in (REFERRALS, FEEDBACK)]
         )
-        await self._database.call(self._database.scrub)
+        await self._database.call(self._database.scrub, REFERRALS.name, FEEDBACK.name)
 
     async def purge(self, before: float) -> None:
         """Delete what was recorded before a time (seconds since the epoch)."""

@@ -41,8 +41,10 @@ from calla.channels.web.sockets import MAX_SOCKETS
 from calla.erasure import RETRY_EVERY, Erasure, Tombstones
 from calla.http_guard import PatientProtocol, guard, raise_descriptor_limit
 from calla.keys import KEY_HEADER, action_key, secret_key
+from calla.locks import SharedLockStore
 from calla.logs import configure_logging
 from calla.model import ModelMissingError, latest_model
+from calla.peers import Peers
 from calla.records import Records
 from calla.reloading import Reloader, served_before
 from calla.reporting.journal import Journal
@@ -69,7 +71,7 @@ TOMBSTONES = "erasures"
 FLUSH_SECONDS = 5.0
 
 
-def load_agent(config: Settings, model: Path) -> GuardedAgent:
+def load_agent(config: Settings, model: Path, peers: Optional[Peers] = None) -> GuardedAgent:
     """Load the trained model with stores, record and time limits around it."""
     erasure = Erasure(Tombstones(config.data_folder / TOMBSTONES))
     conversations = ConversationStore(url=config.database, erased=erasure.pending)
@@ -77,7 +79,7 @@ def load_agent(config: Settings, model: Path) -> GuardedAgent:
     agent = GuardedAgent(
         generator=EndpointConfig(type=NLG),
         tracker_store=conversations,
-        lock_store=InMemoryLockStore(),
+        lock_store=SharedLockStore(peers) if peers is not None else InMemoryLockStore(),
         action_endpoint=DeadlineEndpoint(
             url=config.action_endpoint,
             headers={KEY_HEADER: action_key(secret_key(config))},
@@ -87,6 +89,11 @@ def load_agent(config: Settings, model: Path) -> GuardedAgent:
     agent.load_model(model)
     agent.records = records
     agent.erasure = erasure
+    agent.peers = peers
+    if peers is not None:
+        # First: what another process still holds must not be written after the rest is gone.
+        erasure.register("the other processes", peers.forget)
+        peers.on_forget(conversations.let_go)
     erasure.register("conversations", conversations.erase)
     erasure.register("records", records.erase)
     journal = Journal(
@@ -94,6 +101,8 @@ def load_agent(config: Settings, model: Path) -> GuardedAgent:
     )
     agent.journal = journal
     erasure.register("journal", journal.erase)
+    if peers is not None:
+        peers.on_forget(journal.let_go)
     return agent
 
 
@@ -119,9 +128,9 @@ def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any
     ]
 
 
-def input_channels(config: Settings) -> list[InputChannel]:
+def input_channels(config: Settings, peers: Optional[Peers] = None) -> list[InputChannel]:
     """Return the channels that the settings switch on."""
-    channels: list[InputChannel] = [WebInput(config, secret_key(config))]
+    channels: list[InputChannel] = [WebInput(config, secret_key(config), peers)]
     if config.environment == "development":
         # Rasa's plain REST channel trusts whatever sender a request names: for tests and
         # tools on this machine only.
@@ -141,9 +150,10 @@ def create_app(config: Settings, model: Path) -> Sanic:
     Returns:
         the Sanic app with all channels and ``/health``.
     """
+    peers = Peers(config.redis_url) if config.redis_url else None
     token = config.api_token.get_secret_value() if config.api_token else None
     app = rasa.core.run.configure_app(
-        input_channels(config),
+        input_channels(config, peers),
         cors=config.origins or None,
         auth_token=token,
         enable_api=token is not None,
@@ -158,7 +168,9 @@ def create_app(config: Settings, model: Path) -> Sanic:
 
     @app.listener("before_server_start")
     async def load(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
-        app.ctx.agent = load_agent(config, model)
+        if peers is not None:
+            await peers.start()
+        app.ctx.agent = load_agent(config, model, peers)
         await app.ctx.agent.warm_up()
         await app.ctx.agent.journal.prepare()
 
@@ -176,6 +188,8 @@ def create_app(config: Settings, model: Path) -> Sanic:
             job.cancel()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(app.ctx.agent.tracker_store.flush(), FLUSH_SECONDS)
+        if peers is not None:
+            await peers.close()
 
     add_health(app)
     add_report(app, token)

@@ -9,7 +9,7 @@ import os
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterable, Optional
+from typing import Any, Iterable, Optional
 from urllib.parse import urlsplit
 
 import structlog
@@ -22,8 +22,38 @@ ROOT = Path(__file__).resolve().parents[1]
 MIN_SECRET = 32
 
 
+# Settings that hold a secret; NAME_FILE may name a file that holds it instead.
+MAY_BE_IN_FILES = (
+    "CALLA_SECRET",
+    "CALLA_API_TOKEN",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+)
+
+
 class SettingsError(RuntimeError):
     """A setting is missing or wrong; the message names the variable."""
+
+
+def secrets_in_files(settings: BaseSettings) -> dict[str, str]:
+    """Return the settings whose variable with ``_FILE`` at its end names a file that holds them.
+
+    Raises:
+        SettingsError: if a file cannot be read.
+    """
+    found: dict[str, str] = {}
+    for field in settings.__fields__.values():
+        for name in field.field_info.extra["env_names"]:
+            path = os.environ.get(f"{name}_FILE", "").strip()
+            if name in MAY_BE_IN_FILES and path:
+                try:
+                    found[field.alias] = Path(path).read_text().strip()
+                except (OSError, ValueError) as error:
+                    raise SettingsError(f"{name}_FILE: the file cannot be read ({type(error).__name__}).") from None
+    return found
 
 
 class Settings(BaseSettings):
@@ -66,9 +96,14 @@ class Settings(BaseSettings):
     slack_api_url: str = Field("https://slack.com/api/", env="SLACK_API_URL")
 
     class Config:
-        """An empty variable counts as unset."""
+        """An empty variable counts as unset; a secret may come from a file."""
 
         case_sensitive = True
+
+        @classmethod
+        def customise_sources(cls, init_settings: Any, env_settings: Any, file_secret_settings: Any) -> tuple[Any, ...]:
+            """Return where settings come from, the first that knows one counts."""
+            return (init_settings, env_settings, secrets_in_files)
 
     @validator("*", pre=True)
     def _empty_is_unset(cls, value: object, field: object) -> object:  # noqa: N805 (pydantic's form)
@@ -86,6 +121,18 @@ class Settings(BaseSettings):
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
                 raise ValueError(f"{origin!r} is not an origin such as https://www.example.org")
+        return value
+
+    @validator("database_url")
+    def _known_database(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value is not None and not value.startswith(("sqlite:", "postgresql:", "postgresql+psycopg2:")):
+            raise ValueError("begins with neither postgresql:// nor sqlite:///")
+        return value
+
+    @validator("redis_url")
+    def _known_redis(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("begins with none of redis://, rediss:// and unix://")
         return value
 
     @validator("public_address")
@@ -154,6 +201,7 @@ def slack_problems(settings: Settings) -> list[str]:
 def unknown_problems(names: Iterable[str]) -> list[str]:
     """Return a sentence for each variable that looks like a setting of Calla's and is none."""
     known = {name for field in Settings.__fields__.values() for name in field.field_info.extra["env_names"]}
+    known |= {f"{name}_FILE" for name in MAY_BE_IN_FILES}
     problems = []
     for name in sorted(names):
         if name.startswith("CALLA_") and name not in known:
@@ -180,7 +228,11 @@ def settings_problems(settings: Settings, names: Iterable[str]) -> list[str]:
         settings: the settings.
         names: names of the environment's variables.
     """
+    names = set(names)
     problems = [*unknown_problems(names), *slack_problems(settings)]
+    for name in MAY_BE_IN_FILES:
+        if os.environ.get(name, "").strip() and os.environ.get(f"{name}_FILE", "").strip():
+            problems.append(f"{name} and {name}_FILE are both set: set one of them.")
     if settings.action_url is None and settings.port == settings.action_port:
         problems.append(f"CALLA_PORT and CALLA_ACTION_PORT are both {settings.port}: they must differ.")
     if settings.environment == "production":

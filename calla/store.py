@@ -73,7 +73,6 @@ class ConversationStore(TrackerStore):
     ) -> None:
         super().__init__(domain, event_broker, **kwargs)
         self.database = Database(url)
-        self.database.add_tables(SQLTrackerStore.Base.metadata)
         self._writer = self.database.in_order()
         self.erased = erased
         self._waiting: deque[_Save] = deque()
@@ -179,8 +178,8 @@ class ConversationStore(TrackerStore):
         while self._waiting:
             batch = [self._waiting[n] for n in range(min(size, len(self._waiting)))]
             try:
-                if rows := [row for save in batch for row in save.rows]:
-                    await self._writer.run(self._write, rows)
+                if saves := [save.rows for save in batch if save.rows]:
+                    await self._writer.run(self._write, saves, attempt > 0)
             except _HOPELESS as error:
                 if len(batch) == 1:
                     self._drop(batch[0], f"events could not be stored: {type(error).__name__}")
@@ -196,9 +195,13 @@ class ConversationStore(TrackerStore):
             for save in batch:
                 self._forget(save)
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
+    def _write(self, saves: list[list[dict[str, Any]]], again: bool) -> None:
         with self.database.engine.begin() as connection:
-            connection.execute(EVENTS.insert(), rows)
+            if again:
+                # A database that went away as it was told to keep them may have done so.
+                saves = [rows for rows in saves if not _is_there(connection, rows[0])]
+            if rows := [row for save in saves for row in save]:
+                connection.execute(EVENTS.insert(), rows)
 
     def _drop(self, save: _Save, why: str) -> None:
         STATUS.failed("lost_saves", why)
@@ -225,6 +228,11 @@ class ConversationStore(TrackerStore):
         # Behind whatever is being written just now: nothing of it comes after.
         await self._writer.run(self._erase, sender_id)
 
+    async def let_go(self, sender_id: str) -> None:
+        """Keep nothing of a conversation that another process erases; when this returns, nothing more is written."""
+        self._drop_waiting(sender_id)
+        await self._writer.run(lambda: None)
+
     def _drop_waiting(self, sender_id: str) -> None:
         for save in [save for save in self._waiting if save.sender == sender_id]:
             self._forget(save)
@@ -232,7 +240,7 @@ class ConversationStore(TrackerStore):
     def _erase(self, sender_id: str) -> None:
         with self.database.engine.begin() as connection:
             connection.execute(EVENTS.delete().where(EVENTS.c.sender_id == sender_id))
-        self.database.scrub()
+        self.database.scrub(EVENTS.name)
 
     async def erase_message(self, sender_id: str, message_id: str) -> None:
         """Delete one message of a conversation and what was understood of it; its answers stay.
@@ -253,7 +261,7 @@ class ConversationStore(TrackerStore):
             for row in rows:
                 if _is_message(row.type_name, row.data, message_id):
                     connection.execute(EVENTS.delete().where(EVENTS.c.id == row.id))
-        self.database.scrub()
+        self.database.scrub(EVENTS.name)
 
     async def purge(self, before: float) -> int:
         """Delete events older than ``before`` (seconds since the epoch), a few at a time; return how many."""
@@ -261,7 +269,7 @@ class ConversationStore(TrackerStore):
         while removed := await self._writer.run(self._purge, before):
             number += removed
         if number:
-            await self._writer.run(self.database.scrub)
+            await self._writer.run(self.database.scrub, EVENTS.name)
         return number
 
     def _purge(self, before: float) -> int:
@@ -272,6 +280,11 @@ class ConversationStore(TrackerStore):
 
 def _is_message(type_name: str, data: str, message_id: str) -> bool:
     return type_name == UserUttered.type_name and orjson.loads(data).get("message_id") == message_id
+
+
+def _is_there(connection: sa.engine.Connection, row: dict[str, Any]) -> bool:
+    mine = sa.and_(*(EVENTS.c[name] == row[name] for name in ("sender_id", "timestamp", "type_name", "data")))
+    return connection.execute(sa.select(EVENTS.c.id).where(mine)).first() is not None
 
 
 def _future() -> asyncio.Future[None]:

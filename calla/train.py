@@ -18,7 +18,18 @@ from typing import Iterator
 
 from tqdm import tqdm
 
-from calla.model import CHOSEN, MODELS, ModelMissingError, chosen_model, is_whole, model_file, older_models, roll_back
+from calla.model import (
+    CHOSEN,
+    MODELS,
+    ModelMissingError,
+    chosen_model,
+    companions,
+    is_whole,
+    keep_companions,
+    model_file,
+    older_models,
+    roll_back,
+)
 from calla.settings import ROOT
 
 LOG = MODELS / "training.log"
@@ -37,6 +48,7 @@ def main() -> int:
         return 0
     if target.is_file() and not forced:
         if is_whole(target):
+            keep_companions(target)
             print(f"The model is up to date: {target.relative_to(ROOT)}")
             return 0
         print(f"The model {target.relative_to(ROOT)} is damaged; a new one is trained.", file=sys.stderr)
@@ -52,8 +64,10 @@ def main() -> int:
         # At once, so that half a model never has a model's name.
         os.replace(Path(folder) / target.name, target)
     (MODELS / CHOSEN).unlink(missing_ok=True)
+    keep_companions(target)
     for old in older_models()[1:]:
         old.unlink()
+        companions(old).unlink(missing_ok=True)
     seconds = time.monotonic() - started
     SECONDS.write_text(f"{seconds:.0f}")
     print(f"Trained {target.relative_to(ROOT)} in {seconds:.0f} seconds.")

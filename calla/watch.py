@@ -58,7 +58,6 @@ class Probes:
         self._action_health = action_health
         self.database_works = False
         self.action_server_works = False
-        database.add_tables(_METADATA)
         STATUS.facts["database_works"] = lambda: self.database_works
         STATUS.facts["action_server_works"] = lambda: self.action_server_works
         STATUS.facts["free_disk_megabytes"] = lambda: shutil.disk_usage(folder).free // 2**20
@@ -82,9 +81,10 @@ class Probes:
 
     def _write_and_read(self, now: float) -> float:
         with self._database.engine.begin() as connection:
-            connection.execute(PROBE.delete())
-            connection.execute(PROBE.insert(), {"id": 1, "written": now})
-            return float(connection.execute(sa.select(PROBE.c.written)).scalar() or 0.0)
+            mine = PROBE.c.id == os.getpid()
+            connection.execute(PROBE.delete().where(mine | (PROBE.c.written < now - PURGE_EVERY)))
+            connection.execute(PROBE.insert(), {"id": os.getpid(), "written": now})
+            return float(connection.execute(sa.select(PROBE.c.written).where(mine)).scalar() or 0.0)
 
 
 class Retention:

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# What the tests need from the system: Chromium for the widget, Redis for Slack's
-# de-duplication, nginx for the file in deploy/. Installs what is missing where it may; else says what to install.
+# What the tests need from the system: Chromium and Firefox for the widget; PostgreSQL, Redis and nginx
+# for several server processes. Installs what is missing where it may; else says what to install.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v firefox-esr >/dev/null || missing+=(firefox-esr)
 command -v redis-server >/dev/null || missing+=(redis-server)
 { command -v nginx || [ -x /usr/sbin/nginx ]; } >/dev/null || missing+=(nginx-light)
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
+{ command -v sqlite3 && command -v openssl && command -v curl; } >/dev/null || missing+=(sqlite3 openssl curl)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "Installing ${missing[*]} ..."

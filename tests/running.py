@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,9 @@ from typing import Any, Optional
 
 from typing_extensions import Self
 
+from evaluation.services import free_port
+
+__all__ = ["API_TOKEN", "ROOT", "SECRET", "START_LIMIT", "ServerProcess", "free_port", "wait_until_healthy"]
 ROOT = Path(__file__).resolve().parents[1]
 API_TOKEN = "test-api-token"
 SECRET = "a secret for tests, long enough to sign with"
@@ -24,13 +26,6 @@ SECRET = "a secret for tests, long enough to sign with"
 START_LIMIT = 480
 # Settings of whoever runs the tests must not reach the servers under test.
 _FOREIGN = ("CALLA_", "SLACK_", "REDIS_", "DATABASE_")
-
-
-def free_port() -> int:
-    """Return a port that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ServerProcess:
@@ -66,10 +61,23 @@ class ServerProcess:
         Raises:
             RuntimeError: if it ends, or is not healthy in time; with the end of its log.
         """
+        self.begin()
+        return self.wait()
+
+    def begin(self) -> None:
+        """Start without waiting."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "calla.server"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
+
+    def wait(self) -> Self:
+        """Wait until it is healthy.
+
+        Raises:
+            RuntimeError: if it ends, or is not healthy in time; with the end of its log.
+        """
+        assert self.process is not None
         try:
             wait_until_healthy(self.process, f"{self.url}/health", self.log)
         except RuntimeError:

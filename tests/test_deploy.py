@@ -6,8 +6,6 @@ import asyncio
 import configparser
 import json
 import os
-import re
-import shutil
 import signal
 import socket
 import ssl
@@ -20,6 +18,7 @@ import aiohttp
 import pytest
 
 from calla.channels.web.sockets import MAX_SOCKETS
+from evaluation.services import Nginx
 from tests.running import ROOT, SECRET, START_LIMIT, ServerProcess, free_port
 
 UNITS = ("calla.service", "calla-actions.service")
@@ -80,39 +79,6 @@ def test_the_command_of_a_unit_tells_systemd_that_it_is_ready_and_alive(name: st
         assert {"event", "level", "timestamp"} <= set(json.loads(line)), line
 
 
-class Nginx:
-    """The real nginx with the file in deploy/, its ports and paths put in."""
-
-    def __init__(self, folder: Path, upstream: int) -> None:
-        self.port, self.plain = free_port(), free_port()
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-        subprocess.run(
-            f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={NAME} "
-            f"-keyout {folder}/key.pem -out {folder}/fullchain.pem".split(),
-            check=True,
-            capture_output=True,
-        )
-        text = (ROOT / "deploy" / "nginx" / "calla.conf").read_text()
-        for pattern, value in (
-            (r"listen 443", f"listen 127.0.0.1:{self.port}"),
-            (r"listen 80;", f"listen 127.0.0.1:{self.plain};"),
-            (r"127\.0\.0\.1:5005", f"127.0.0.1:{upstream}"),
-            (r"/etc/ssl/calla", str(folder)),
-            (r"/var/log/nginx", str(folder)),
-        ):
-            text, number = re.subn(pattern, value, text)
-            assert number, pattern
-        temporary = "".join(
-            f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        (folder / "nginx.conf").write_text(
-            f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{ worker_connections 1024; }} "
-            f"http {{ {temporary}\n{text}\n}}"
-        )
-        self.process = subprocess.Popen([program, "-p", str(folder), "-c", str(folder / "nginx.conf")])
-        self.url = f"https://127.0.0.1:{self.port}"
-
-
 @pytest.fixture(scope="module")
 def behind_nginx(model: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nginx, ServerProcess]]:
     settings = {
@@ -121,11 +87,8 @@ def behind_nginx(model: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "CALLA_PUBLIC_ADDRESS": f"https://{NAME}",
         "CALLA_API_TOKEN": "",
     }
-    with ServerProcess(tmp_path_factory.mktemp("calla"), **settings) as server:
-        nginx = Nginx(tmp_path_factory.mktemp("nginx"), server.port)
+    with ServerProcess(tmp_path_factory.mktemp("calla"), **settings) as server, Nginx({5005: server.port}) as nginx:
         yield nginx, server
-        nginx.process.terminate()
-        nginx.process.wait(20)
 
 
 @pytest.mark.asyncio

@@ -14,7 +14,9 @@ from calla.model import (
     INGREDIENTS,
     ModelMissingError,
     chosen_model,
+    companions,
     is_whole,
+    keep_companions,
     latest_model,
     model_file,
     older_models,
@@ -32,9 +34,14 @@ def project(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix:
             path.write_text("content")
+    (tmp_path / "data" / "safety").mkdir(parents=True)
+    (tmp_path / "data" / "safety" / "emergency.yml").write_text("the rules of then")
+    (tmp_path / "artefacts" / "weights.json").write_text("the weights of then")
     for age, model in enumerate((model_file(tmp_path), tmp_path / "models" / "calla-older.tar.gz")):
         model.write_bytes(gzip.compress(os.urandom(100_000)))
         os.utime(model, (1_000_000 - age, 1_000_000 - age))
+    for model in (tmp_path / "models").glob("calla-*.tar.gz"):
+        keep_companions(model, tmp_path)
     return tmp_path
 
 
@@ -57,6 +64,33 @@ def test_going_back_and_forth(project: Path) -> None:
     assert latest_model(project) == chosen_model(project) == older
     assert roll_back(project) is None
     assert chosen_model(project) is None
+
+
+@pytest.mark.parametrize("name", ["artefacts/weights.json", "data/safety/emergency.yml", "data/safety/new.yml"])
+def test_a_model_is_used_only_with_the_rules_and_weights_of_its_time(project: Path, name: str) -> None:
+    """A rule of today may name a referral whose text an older model does not have."""
+    older = older_models(project)[0]
+    then = (project / name).read_bytes() if (project / name).is_file() else None
+    (project / name).write_text("of today")
+    with pytest.raises(ModelMissingError, match=r"referrals could be lost.*tar -xzf models/calla-\w+\.live"):
+        roll_back(project)
+    assert chosen_model(project) is None
+    if then is None:
+        (project / name).unlink()
+    else:
+        (project / name).write_bytes(then)
+    assert roll_back(project) == older
+    # Changed after going back: the server does not start with both.
+    (project / name).write_text("of today")
+    with pytest.raises(ModelMissingError, match="calla-older"):
+        latest_model(project)
+
+
+def test_a_model_whose_companions_nobody_kept_is_not_gone_back_to(project: Path) -> None:
+    older = older_models(project)[0]
+    companions(older).unlink()
+    with pytest.raises(ModelMissingError, match="Start the checkout in which it was trained"):
+        roll_back(project)
 
 
 def test_there_is_nothing_to_go_back_to_if_the_older_one_is_damaged_too(project: Path) -> None:

@@ -118,7 +118,6 @@ class Journal:
         self._writing = asyncio.Lock()
         # One thread: cleaning takes what the answers leave of the processor.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        database.add_tables(METADATA)
 
     @property
     def keeps_questions(self) -> bool:
@@ -233,6 +232,12 @@ class Journal:
         async with self._writing:
             await self._delete([UNANSWERED.delete().where(UNANSWERED.c.message == name)])
 
+    async def let_go(self, conversation: str) -> None:
+        """Write nothing any more of a conversation that another process erases; returns when nothing is on its way."""
+        self._drop(lambda turn: turn.conversation == conversation)
+        async with self._writing:
+            return
+
     def _drop(self, unwanted: Callable[[Turn], bool]) -> None:
         kept = [turn for turn in self._waiting if not unwanted(turn)]
         self._waiting.clear()
@@ -251,7 +256,7 @@ class Journal:
 
     async def _delete(self, statements: list[Any]) -> None:
         await self._database.call(self._execute, statements)
-        await self._database.call(self._database.scrub)
+        await self._database.call(self._database.scrub, TURNS.name, UNANSWERED.name)
 
     def _execute(self, statements: list[Any]) -> None:
         with self._database.engine.begin() as connection:

@@ -62,95 +62,95 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 async def test_no_file_holds_a_trace_and_nobody_else_loses_anything(house: House) -> None:
-    await house.live("person")
+    await house.live("somebody-17")
     await house.store.save(DialogueStateTracker.from_events("other", turn(1)))
     await house.store.flush()
-    assert NEEDLE in house.bytes() and b"person" in house.bytes()
-    assert await house.erasure.erase("person") is True
+    assert NEEDLE in house.bytes() and b"somebody-17" in house.bytes()
+    assert await house.erasure.erase("somebody-17") is True
     left = house.bytes()
     assert NEEDLE not in left
-    assert b"person" not in left
+    assert b"somebody-17" not in left
     assert (house.rows("referrals"), house.rows("feedback")) == (0, 0)
     assert stored(house.folder, "other") == ["question 1", "answer 1"]
-    assert await house.store.retrieve("person") is None
+    assert await house.store.retrieve("somebody-17") is None
 
 
 async def test_what_waits_to_be_written_is_erased_too(house: House) -> None:
-    await house.live("person")
+    await house.live("somebody-17")
     other = sqlite3.connect(house.folder / "calla.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    saving = asyncio.ensure_future(house.store.save(DialogueStateTracker.from_events("person", turn(7))))
+    saving = asyncio.ensure_future(house.store.save(DialogueStateTracker.from_events("somebody-17", turn(7))))
     await asyncio.sleep(0)
-    erasing = asyncio.ensure_future(house.erasure.erase("person"))
+    erasing = asyncio.ensure_future(house.erasure.erase("somebody-17"))
     await asyncio.wait({saving})
     other.execute("ROLLBACK")
     other.close()
     if not await erasing:
         await house.erasure.retry()
     await asyncio.wait_for(house.store.flush(), 20)
-    assert not house.erasure.pending("person")
+    assert not house.erasure.pending("somebody-17")
     assert NEEDLE not in house.bytes()
 
 
 async def test_a_locked_database_is_not_called_done_and_is_erased_when_it_is_free(house: House) -> None:
-    await house.live("person")
+    await house.live("somebody-17")
     other = sqlite3.connect(house.folder / "calla.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    assert await house.erasure.erase("person") is False
+    assert await house.erasure.erase("somebody-17") is False
     # Nothing of it is read, and nothing more is stored.
-    assert await house.store.retrieve("person") is None
-    await house.store.save(DialogueStateTracker.from_events("person", turn(8)))
+    assert await house.store.retrieve("somebody-17") is None
+    await house.store.save(DialogueStateTracker.from_events("somebody-17", turn(8)))
     other.execute("ROLLBACK")
     other.close()
     # A restart forgets nothing of it.
     after = House(house.folder)
-    assert after.erasure.pending("person")
+    assert after.erasure.pending("somebody-17")
     await after.erasure.retry()
-    assert not after.erasure.pending("person")
+    assert not after.erasure.pending("somebody-17")
     assert NEEDLE not in house.bytes() and b"question 8" not in house.bytes()
 
 
 async def test_a_reader_in_the_log_means_not_done(house: House) -> None:
     """The rows are gone then, but the write-ahead log still has their text."""
-    await house.live("person")
+    await house.live("somebody-17")
     other = sqlite3.connect(house.folder / "calla.db", isolation_level=None)
     other.execute("BEGIN")
     other.execute("SELECT COUNT(*) FROM events").fetchone()
-    assert await house.erasure.erase("person") is False
+    assert await house.erasure.erase("somebody-17") is False
     other.execute("ROLLBACK")
     other.close()
     await house.erasure.retry()
-    assert not house.erasure.pending("person")
+    assert not house.erasure.pending("somebody-17")
     assert NEEDLE not in house.bytes()
 
 
 async def test_a_full_disk_is_not_called_done_and_is_erased_when_there_is_room(house: House) -> None:
-    await house.live("person")
+    await house.live("somebody-17")
 
     def full(_: Any, __: Any, statement: str, *___: Any) -> None:
         if statement.startswith("DELETE"):
             raise sqlite3.OperationalError("database or disk is full")
 
     sa.event.listen(house.store.database.engine, "before_cursor_execute", full)
-    assert await house.erasure.erase("person") is False
-    assert await house.store.retrieve("person") is None
+    assert await house.erasure.erase("somebody-17") is False
+    assert await house.store.retrieve("somebody-17") is None
     sa.event.remove(house.store.database.engine, "before_cursor_execute", full)
     await house.erasure.retry()
-    assert not house.erasure.pending("person")
+    assert not house.erasure.pending("somebody-17")
     assert NEEDLE not in house.bytes()
 
 
 async def test_one_message_is_erased_and_the_rest_of_the_conversation_stays(house: House) -> None:
-    await house.live("person")
-    await house.store.save(DialogueStateTracker.from_events("person", turn(8)))
-    await house.store.erase_message("person", "message-7")
+    await house.live("somebody-17")
+    await house.store.save(DialogueStateTracker.from_events("somebody-17", turn(8)))
+    await house.store.erase_message("somebody-17", "message-7")
     await house.store.flush()
     assert NEEDLE not in house.bytes()
-    assert stored(house.folder, "person") == ["answer 7", "question 8", "answer 8"]
+    assert stored(house.folder, "somebody-17") == ["answer 7", "question 8", "answer 8"]
 
 
 async def test_a_store_that_cannot_confirm_keeps_the_tombstone(house: House) -> None:
-    await house.live("person")
+    await house.live("somebody-17")
     broken = True
 
     async def inbox(_: str) -> None:
@@ -158,12 +158,12 @@ async def test_a_store_that_cannot_confirm_keeps_the_tombstone(house: House) -> 
             raise OSError("the inbox is away")
 
     house.erasure.register("inbox", inbox)
-    assert await house.erasure.erase("person") is False
-    assert Tombstones(house.folder / "erasures").all() == ["person"]
+    assert await house.erasure.erase("somebody-17") is False
+    assert Tombstones(house.folder / "erasures").all() == ["somebody-17"]
     broken = False
     await house.erasure.retry()
     assert Tombstones(house.folder / "erasures").all() == []
-    assert b"person" not in house.bytes()
+    assert b"somebody-17" not in house.bytes()
 
 
 async def test_what_can_be_neither_done_nor_noted_is_an_error(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ async def test_what_can_be_neither_done_nor_noted_is_an_error(house: House, monk
     house.erasure.register("inbox", inbox)
     monkeypatch.setattr("os.pwrite", full)
     with pytest.raises(ErasureError):
-        await house.erasure.erase("person")
+        await house.erasure.erase("somebody-17")
 
 
 async def test_tombstones_need_no_new_space(tmp_path: Path) -> None:

@@ -190,6 +190,9 @@ class SlackApp:
         erasure = self._agent().erasure
         if erasure is not None:
             erasure.register("Slack", self._tables.erase)
+        if (peers := self._agent().peers) is not None:
+            # Nothing of what is to be erased may be written late by this process.
+            peers.on_forget(self._ledger.caught_up)
         self._beside("deleting by age", repeat("Deleting by age in Slack's tables", self._purge, PURGE_EVERY))
         self._beside("connecting", self.connection.keep(self.bolt))
 

@@ -73,7 +73,6 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self._database = Database(url, threads=1)
         self.engine = self._database.engine
-        self._database.add_tables(METADATA)
         self._late: deque[Callable[[], Any]] = deque()
         self._writing: Optional[asyncio.Task[None]] = None
 
@@ -121,6 +120,14 @@ class Ledger:
             raise DatabaseHangsError("earlier writes are still to be made")
         return await self._database.call(function)
 
+    async def caught_up(self, _: str) -> None:
+        """Make sure that nothing is still to be written (a forgetter of ``calla.peers``).
+
+        Raises:
+            DatabaseHangsError: if something is.
+        """
+        await self.sure(lambda: None)
+
     async def erase(self, function: Callable[[], Any]) -> None:
         """Delete something for good: when this returns, it is in no file of the database any more.
 
@@ -130,7 +137,7 @@ class Ledger:
             NotScrubbedError: if it is deleted, but may still be in a file.
         """
         await self.sure(function)
-        await self._database.call(self._database.scrub)
+        await self._database.call(self._database.scrub, QUESTIONS.name, LETTERS.name, CONVERSATIONS.name)
 
     async def take_over(
         self, content: sa.Column[Any], owner: str, alive: Container[str], since: float = 0.0

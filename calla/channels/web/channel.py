@@ -20,7 +20,10 @@ from calla.channels.web import files as web_files
 from calla.channels.web.desk import NAME, Desk
 from calla.channels.web.requests import Requests, Sites
 from calla.channels.web.sockets import Sockets, socket_server
+from calla.erasure import RETRY_EVERY
+from calla.peers import Peers
 from calla.settings import Settings
+from calla.watch import repeat
 
 logger = logging.getLogger(__name__)
 
@@ -52,15 +55,18 @@ class WebInput(InputChannel):
     Args:
         config: the settings.
         key: the server's secret (``calla.keys.secret_key``).
+        peers: the other server processes, if there are any.
 
     Attributes:
         sio: the Socket.IO server.
         desk: what visitors can ask.
     """
 
-    def __init__(self, config: Settings, key: str) -> None:
-        self.sio = socket_server()
-        self.desk = Desk(config, key, self.sio)
+    def __init__(self, config: Settings, key: str, peers: Optional[Peers] = None) -> None:
+        self.sio = socket_server(peers)
+        self.desk = Desk(config, key, self.sio, peers)
+        self._peers = peers
+        self._jobs: list[asyncio.Task[None]] = []
         sites = Sites(config)
         self._sockets = Sockets(self.desk, sites.same_site)
         self._requests = Requests(self.desk, sites, config.emergency_number)
@@ -100,6 +106,15 @@ class WebInput(InputChannel):
                 await self.desk.sessions.keep_in(app.ctx.agent.tracker_store.database, erasure.pending)
             except Exception as error:
                 logger.error("Revoked sessions could not be read: %s", type(error).__name__)
+            if self._peers is not None:
+                self._peers.on_forget(self.desk.forget_here)
+                again = repeat("Reading revoked sessions", self.desk.sessions.refresh, RETRY_EVERY)
+                self._jobs.append(asyncio.get_running_loop().create_task(again))
+
+        @app.listener("before_server_stop")
+        async def end(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
+            for job in self._jobs:
+                job.cancel()
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
         """Return the routes (see parent class)."""

@@ -6,6 +6,7 @@ Socket.IO (``sockets``) and plain requests (``requests``) are two doors to this 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import re
 from typing import Any, Awaitable, Callable, Mapping, Optional
@@ -16,11 +17,13 @@ from socketio import AsyncServer
 
 from calla import intake
 from calla.agent import ERASED_RESPONSE, ERASURE_NOTED_RESPONSE, ERROR_RESPONSE, LOCK_WAIT
+from calla.channels.web.elsewhere import Elsewhere
 from calla.channels.web.limits import Limits, address_key
 from calla.channels.web.messages import RATINGS, Payload, before_turn, bot_message, history, notice, said_again
 from calla.channels.web.refusals import BUSY_RESPONSE, LIMITED_RESPONSE, RefusedError
 from calla.channels.web.sessions import Session, Sessions
 from calla.channels.web.turns import Conversation, Conversations, Turn
+from calla.peers import Peers
 from calla.processor import SHARE_OF
 from calla.settings import Settings
 from calla.status import REFERRALS, REFUSED
@@ -48,12 +51,16 @@ class WebOutput(OutputChannel):
         sio: the Socket.IO server.
         turn: id of the visitor's message that is answered.
         messages: what has been sent for it; grows.
+        sent: told after each.
     """
 
-    def __init__(self, sio: AsyncServer, turn: str, messages: list[Payload]) -> None:
+    def __init__(
+        self, sio: AsyncServer, turn: str, messages: list[Payload], sent: Optional[Callable[[], Awaitable[None]]] = None
+    ) -> None:
         self._sio = sio
         self._turn = turn
         self._messages = messages
+        self._sent = sent
 
     @classmethod
     def name(cls) -> str:
@@ -72,6 +79,8 @@ class WebOutput(OutputChannel):
             return
         self._messages.append(payload)
         await tell(self._sio, "bot", payload, room=recipient_id)
+        if self._sent is not None:
+            await self._sent()
 
 
 class Desk:
@@ -81,12 +90,16 @@ class Desk:
         config: the settings.
         key: the server's secret (``calla.keys.secret_key``).
         sio: the Socket.IO server.
+        peers: the other server processes, if there are any.
     """
 
-    def __init__(self, config: Settings, key: str, sio: AsyncServer) -> None:
+    def __init__(self, config: Settings, key: str, sio: AsyncServer, peers: Optional[Peers] = None) -> None:
         self.sessions = Sessions(key, config.session_hours, config.retention_days)
-        self.limits = Limits(config.messages_per_minute, config.address_messages_per_minute, config.sessions_per_hour)
+        self.limits = Limits(
+            config.messages_per_minute, config.address_messages_per_minute, config.sessions_per_hour, peers
+        )
         self.conversations = Conversations()
+        self._elsewhere = Elsewhere(peers, self._stored, self.resume) if peers is not None else None
         self.sio = sio
         self.app: Optional[Sanic] = None
         self.on_new_message: OnNewMessage = _nowhere
@@ -165,7 +178,15 @@ class Desk:
             return known, False
         if conversation.running is not None:
             raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
-        return conversation.start(turn_id, text), True
+        turn = conversation.start(turn_id, text)
+        if self._elsewhere is None:
+            return turn, True
+        # It is this process's already, so that a copy that comes meanwhile finds it.
+        ours = await self._elsewhere.begin(session.sender, turn)
+        if ours is None:
+            conversation.refuse(turn)
+            raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+        return turn, ours
 
     async def _refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
         """Send the referrals that a refused message owes; they belong to its answer when it comes again."""
@@ -191,13 +212,23 @@ class Desk:
             turn: the turn.
             socket: the window that the message came from; the others are shown it.
         """
+        self._begin(session.sender, turn, socket)
+
+    def resume(self, sender: str, turn: Turn) -> None:
+        """Answer a turn anew that another process began; messages get the same ids again."""
+        turn.messages.clear()
+        self._begin(sender, turn, None)
+
+    def _begin(self, sender: str, turn: Turn, socket: Optional[str]) -> None:
         self._in_flight += 1
-        task = asyncio.get_running_loop().create_task(self._run(session.sender, turn, socket))
+        task = asyncio.get_running_loop().create_task(self._run(sender, turn, socket))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, sender: str, turn: Turn, socket: Optional[str]) -> None:
-        output = WebOutput(self.sio, turn.id, turn.messages)
+        elsewhere = self._elsewhere
+        sent = functools.partial(elsewhere.progress, sender, turn) if elsewhere is not None else None
+        output = WebOutput(self.sio, turn.id, turn.messages, sent)
         await tell(self.sio, "user", {"id": turn.id, "text": turn.text}, room=sender, skip_sid=socket)
         try:
             await self.on_new_message(
@@ -213,9 +244,14 @@ class Desk:
             logger.error("The text for a fault is missing: %s", type(error).__name__)
         finally:
             self._in_flight -= 1
+            erased = any(message["name"] in (ERASED_RESPONSE, ERASURE_NOTED_RESPONSE) for message in turn.messages)
+            if elsewhere is not None:
+                await elsewhere.end(sender, turn)
+                if erased:
+                    await elsewhere.forget(sender)
             turn.finished.set()
             await tell(self.sio, "done", {"turn": turn.id}, room=sender)
-            if any(message["name"] in (ERASED_RESPONSE, ERASURE_NOTED_RESPONSE) for message in turn.messages):
+            if erased:
                 await tell(self.sio, "erased", {}, room=sender, skip_sid=socket)
 
     # ------------------------------------------------------------------------- other calls
@@ -225,6 +261,8 @@ class Desk:
         if data.get("before") is not None:
             return {"ok": True, "history": await self._stored(session.sender, data["before"]), "running": []}
         conversation = await self._conversation(session.sender)
+        if self._elsewhere is not None:
+            await self._elsewhere.adopt(session.sender, conversation)
         turns = conversation.merged(await self._stored(session.sender))
         running = [conversation.running.id] if conversation.running else []
         return {"ok": True, "history": turns, "running": running}
@@ -266,8 +304,16 @@ class Desk:
     async def forget(self, sender: str) -> None:
         """Erase what this channel has of a conversation (see ``calla.erasure``)."""
         self.conversations.forget(sender)
+        if self._elsewhere is not None:
+            await self._elsewhere.forget(sender)
         if sender.startswith(NAME):
             await self.sessions.revoke(sender)
+
+    async def forget_here(self, sender: str) -> None:
+        """Drop what this process has of a conversation that another one erases."""
+        self.conversations.forget(sender)
+        if sender.startswith(NAME):
+            self.sessions.revoke_here(sender)
 
 
 def _counted(refused: RefusedError) -> RefusedError:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import timedelta
+from typing import Any, Optional
 
-from throttled.asyncio import MemoryStore, Throttled
+from throttled.asyncio import MemoryStore, RedisStore, Throttled
 from throttled.rate_limiter import Quota, per_duration
+
+from calla.peers import DEADLINE, PREFIX, Peers
 
 # Addresses and conversations remembered; the least recently seen are forgotten first.
 REMEMBERED = 20_000
@@ -33,17 +36,28 @@ class Limit:
         number: how many are allowed in a period.
         seconds: length of the period.
         burst: how many may come at once after a pause.
+        peers: the other processes, with which the limit is shared; alone while they cannot be reached.
     """
 
-    def __init__(self, name: str, number: int, seconds: int, burst: int) -> None:
+    def __init__(self, name: str, number: int, seconds: int, burst: int, peers: Optional[Peers] = None) -> None:
         quota: Quota = per_duration(timedelta(seconds=seconds), number, burst)
-        self._limiter = Throttled(
-            using="gcra", quota=quota, key_prefix=name, store=MemoryStore(options={"MAX_SIZE": REMEMBERED})
-        )
+
+        def limiter(store: Any) -> Throttled:
+            return Throttled(using="gcra", quota=quota, key_prefix=f"{PREFIX}limit:{name}", store=store)
+
+        self._here = limiter(MemoryStore(options={"MAX_SIZE": REMEMBERED}))
+        self._peers = peers
+        if peers is not None:
+            patience = {"SOCKET_TIMEOUT": DEADLINE, "SOCKET_CONNECT_TIMEOUT": DEADLINE}
+            self._shared = limiter(RedisStore(server=peers.url, options=patience))
 
     async def wait_for(self, key: str) -> float:
         """Take one; return 0 if it was allowed, else the seconds to wait before the next try."""
-        result = await self._limiter.limit(key)
+        result = None
+        if self._peers is not None:
+            result = await self._peers.ask(lambda _: self._shared.limit(key), None)
+        if result is None:
+            result = await self._here.limit(key)
         return max(result.state.retry_after, 0.1) if result.limited else 0.0
 
 
@@ -55,16 +69,24 @@ class Limits:
         address_messages_per_minute: messages from one network address (a clinic's
             waiting room may share one).
         sessions_per_hour: new conversations from one network address.
+        peers: the other processes, with which they are shared.
     """
 
-    def __init__(self, messages_per_minute: int, address_messages_per_minute: int, sessions_per_hour: int) -> None:
-        self._messages = Limit("messages", messages_per_minute, 60, max(1, messages_per_minute // 2))
-        self._address = Limit("address", address_messages_per_minute, 60, max(1, address_messages_per_minute // 3))
+    def __init__(
+        self,
+        messages_per_minute: int,
+        address_messages_per_minute: int,
+        sessions_per_hour: int,
+        peers: Optional[Peers] = None,
+    ) -> None:
+        self._messages = Limit("messages", messages_per_minute, 60, max(1, messages_per_minute // 2), peers)
+        burst = max(1, address_messages_per_minute // 3)
+        self._address = Limit("address", address_messages_per_minute, 60, burst, peers)
         # Far beyond what any crowd behind one address writes: such a message is not even screened.
-        self._flood = Limit("flood", address_messages_per_minute * 10, 60, address_messages_per_minute * 5)
-        self._sessions = Limit("sessions", sessions_per_hour, 3600, max(1, sessions_per_hour // 3))
+        self._flood = Limit("flood", address_messages_per_minute * 10, 60, address_messages_per_minute * 5, peers)
+        self._sessions = Limit("sessions", sessions_per_hour, 3600, max(1, sessions_per_hour // 3), peers)
         # Everything else a client asks (history, feedback, erasure, connecting).
-        self._calls = Limit("calls", address_messages_per_minute * 4, 60, address_messages_per_minute * 2)
+        self._calls = Limit("calls", address_messages_per_minute * 4, 60, address_messages_per_minute * 2, peers)
 
     async def flood(self, address: str) -> float:
         """Count anything that looks like a message; return the seconds to wait, 0 if it may be looked at."""

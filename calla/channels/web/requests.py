@@ -14,9 +14,9 @@ from sanic.response import HTTPResponse
 from sanic.response import json as json_response
 
 from calla.agent import ERROR_RESPONSE
-from calla.channels.web.desk import OVERLOAD_WAIT, Desk, Reply
+from calla.channels.web.desk import BUSY_WAIT, OVERLOAD_WAIT, Desk, Reply
 from calla.channels.web.messages import welcome
-from calla.channels.web.refusals import LIMITED_RESPONSE, LONG_RESPONSE, RefusedError
+from calla.channels.web.refusals import BUSY_RESPONSE, LIMITED_RESPONSE, LONG_RESPONSE, RefusedError
 from calla.channels.web.sessions import Session
 from calla.channels.web.sockets import MAX_BYTES, address_of
 from calla.settings import Settings
@@ -155,6 +155,8 @@ class Requests:
         if new:
             self._desk.answer(session, turn)
         await turn.finished.wait()
+        if turn.refused:
+            raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
         return {"ok": True, **turn.payload()}
 
     def _authenticated(self, request: Request) -> Session:

@@ -73,8 +73,12 @@ class Sessions:
         """
         self._database = database
         self._erased = erased
-        database.add_tables(_METADATA)
-        self._revoked.update(await database.call(self._read))
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read again what is revoked: other processes revoke too."""
+        if self._database is not None:
+            self._revoked.update(await self._database.call(self._read))
 
     def mint(self, renewed: Optional[Session] = None) -> Session:
         """Return a fresh token, for a new conversation or for one that goes on."""
@@ -120,12 +124,16 @@ class Sessions:
             sqlalchemy.exc.SQLAlchemyError: if the database refuses.
             DatabaseHangsError: if it does not answer in time.
         """
+        self.revoke_here(sender)
+        if self._database is not None:
+            await self._database.call(self._write, _hash(sender), time.time())
+
+    def revoke_here(self, sender: str) -> None:
+        """Make all tokens of a conversation worthless in this process; another one keeps that."""
         now = time.time()
         self._revoked[_hash(sender)] = now + self._longest + LEEWAY
         for old in [name for name, until in self._revoked.items() if until < now]:
             del self._revoked[old]
-        if self._database is not None:
-            await self._database.call(self._write, _hash(sender), now)
 
     def _read(self) -> dict[str, float]:
         assert self._database is not None

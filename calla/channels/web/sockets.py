@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from typing import Any, Awaitable, Callable, Optional
+from typing import Any, AsyncIterator, Awaitable, Callable, Optional
 
 from sanic.request import Request
 from socketio import AsyncServer
+from socketio.async_pubsub_manager import AsyncPubSubManager
 from socketio.exceptions import ConnectionRefusedError
 
 from calla.agent import ERROR_RESPONSE
@@ -15,6 +17,7 @@ from calla.channels.web.desk import Desk, Reply, tell
 from calla.channels.web.limits import address_key
 from calla.channels.web.refusals import LIMITED_RESPONSE, RefusedError
 from calla.channels.web.sessions import Session
+from calla.peers import Peers
 
 logger = logging.getLogger(__name__)
 
@@ -69,12 +72,37 @@ class CountingServer(AsyncServer):
             socket.queue.put_nowait(None)
 
 
-def socket_server() -> CountingServer:
+class SharedWindows(AsyncPubSubManager):
+    """Tells the windows at all server processes; never waits for the way to the others.
+
+    Socket.IO's own manager for Redis would hold each message up while Redis hangs.
+
+    Args:
+        peers: the other processes.
+    """
+
+    name = "calla"
+    CHANNEL = "windows"
+
+    def __init__(self, peers: Peers) -> None:
+        super().__init__(channel=self.CHANNEL)
+        self._peers = peers
+
+    async def _publish(self, data: Any) -> None:
+        self._peers.tell(self.CHANNEL, json.dumps(data))
+
+    async def _listen(self) -> AsyncIterator[str]:
+        async for said in self._peers.hear(self.CHANNEL):
+            yield said
+
+
+def socket_server(peers: Optional[Peers] = None) -> CountingServer:
     """Return the Socket.IO server of the channel."""
     # The check of the origin is ours (``Desk``'s doors): Socket.IO's own would write a second
     # Access-Control-Allow-Origin header beside the server's.
     return CountingServer(
         async_mode="sanic",
+        client_manager=SharedWindows(peers) if peers is not None else None,
         cors_allowed_origins=[],
         max_http_buffer_size=MAX_BYTES,
         ping_interval=20,

@@ -27,12 +27,16 @@ class Turn:
         text: the message.
         messages: what has been sent in answer so far.
         finished: set when the answer is complete.
+        left: whether another process began to answer it and is gone.
+        refused: whether it was not taken after all.
     """
 
     id: str
     text: str
     messages: list[Payload] = field(default_factory=list)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    left: bool = False
+    refused: bool = False
 
     @property
     def running(self) -> bool:
@@ -75,7 +79,19 @@ class Conversation:
 
     def start(self, turn_id: str, text: str) -> Turn:
         """Take a new message; what went out ahead of it belongs to its answer."""
-        turn = self._turns[turn_id] = Turn(turn_id, text, self._ahead.pop(turn_id, []))
+        return self.adopt(Turn(turn_id, text, self._ahead.pop(turn_id, [])))
+
+    def refuse(self, turn: Turn) -> None:
+        """Take a message back that was taken too early; what has gone out for it stays ahead of it."""
+        self._turns.pop(turn.id, None)
+        if turn.messages:
+            self._ahead[turn.id] = list(turn.messages)
+        turn.refused = True
+        turn.finished.set()
+
+    def adopt(self, turn: Turn) -> Turn:
+        """Remember a turn, and forget the oldest."""
+        self._turns[turn.id] = turn
         while len(self._turns) > TURNS:
             old_id, old = next(iter(self._turns.items()))
             self._stored[old_id] = old.payload()
