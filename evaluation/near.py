@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 import time
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,7 @@ def _new(missed: list[str]) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Test one topic; 1 if something is amiss."""
+    warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(prog="make test-content", description=__doc__)
     parser.add_argument("topic")
     parser.add_argument("--ask", default="", help="questions that must be answered by the topic, separated by ;")
