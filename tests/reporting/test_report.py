@@ -105,6 +105,7 @@ def test_the_page_is_behind_the_token(calla: ServerProcess) -> None:
 
 
 def test_the_page_asks_nobody_and_can_be_read_by_everybody(calla: ServerProcess, tmp_path: Path) -> None:
+    eventually(lambda: fetch(calla, f"/report?token={API_TOKEN}")[0] == 200, 300)
     asked: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
