@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from calla.reloading import SERVERS, BrokenModelError, is_running, try_out
 
 NLG = "calla.answers.CallaNaturalLanguageGenerator"
 # Seconds after which a server that has not answered is taken to be stuck, and between two looks.
-PATIENCE, LOOK_EVERY = 120.0, 0.1
+PATIENCE, LOOK_EVERY = 600.0, 0.1
 
 
 def servers(folder: Path) -> dict[Path, dict[str, Any]]:
@@ -64,6 +65,7 @@ def reload(folder: Path, model: str) -> list[str]:
 
 def main() -> int:
     """Try the model of the present state and have the servers take it; returns the exit status."""
+    warnings.filterwarnings("ignore")
     began = time.monotonic()
     try:
         config = read_settings()

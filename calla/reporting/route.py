@@ -22,8 +22,8 @@ from calla.settings import ROOT
 logger = logging.getLogger(__name__)
 
 PATH = "/report"
-# Seconds for which a report is shown again, and after which making one is given up.
-FRESH, PATIENCE = 60.0, 50.0
+# Seconds for which a report is shown again, that a request waits for it, and after which making it is given up.
+FRESH, PATIENCE, LONGEST = 60.0, 40.0, 600.0
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
@@ -41,9 +41,8 @@ class ReportPage:
 
     def __init__(self, token: str) -> None:
         self._token = token
-        self._making = asyncio.Lock()
-        self._made: Optional[bytes] = None
-        self._at = 0.0
+        self._making: Optional[asyncio.Task[Optional[bytes]]] = None
+        self._began = 0.0
 
     def allows(self, request: Request) -> bool:
         """Say whether a request brings the token, as a parameter or as a bearer."""
@@ -55,13 +54,14 @@ class ReportPage:
         """Answer with the page; without the token with nothing."""
         if not self.allows(request):
             return response.json({"error": "unauthorized"}, status=401, headers=HEADERS)
-        async with self._making:
-            if self._made is None or time.monotonic() - self._at > FRESH:
-                self._made = await _make()
-                self._at = time.monotonic()
-        if self._made is None:
-            return response.json({"error": "not made"}, status=503, headers=HEADERS)
-        return response.raw(self._made, content_type="text/html; charset=utf-8", headers=HEADERS)
+        if self._making is None or (self._making.done() and time.monotonic() - self._began > FRESH):
+            self._making = asyncio.get_running_loop().create_task(_make())
+            self._began = time.monotonic()
+        # Whoever goes away does not end it, and whoever comes again finds it made.
+        done, _ = await asyncio.wait({self._making}, timeout=PATIENCE)
+        if not done or (made := self._making.result()) is None:
+            return response.json({"error": "not made yet"}, status=503, headers={**HEADERS, "Retry-After": "20"})
+        return response.raw(made, content_type="text/html; charset=utf-8", headers=HEADERS)
 
 
 async def _make() -> Optional[bytes]:
@@ -77,7 +77,7 @@ async def _make() -> Optional[bytes]:
         preexec_fn=_politely,
     )
     try:
-        made, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+        made, _ = await asyncio.wait_for(process.communicate(), LONGEST)
     except asyncio.TimeoutError:
         logger.error("The report took too long.")
         return None
@@ -91,7 +91,7 @@ async def _make() -> Optional[bytes]:
 
 
 def _politely() -> None:
-    os.nice(15)
+    os.nice(10)
 
 
 def add_report(app: Sanic, token: Optional[str]) -> None:

@@ -19,10 +19,10 @@ from playwright.sync_api import sync_playwright
 
 from calla.channels.web.messages import RATINGS
 from calla.reporting.page import TEMPLATE
-from tests.browser.conftest import CHROMIUM
 from tests.running import API_TOKEN, ServerProcess
 from tests.test_run import eventually
 
+CHROMIUM = "/usr/bin/chromium"
 UNANSWERED = "I'm Priya Raghunathan (0161 496 0000): which football team wins on Sunday?"
 ACUTE = "my chest hurts and I cannot breathe, call Priya"
 FINDING = "my report says BI-RADS 5, says Featherstone"
@@ -105,6 +105,7 @@ def test_the_page_is_behind_the_token(calla: ServerProcess) -> None:
 
 
 def test_the_page_asks_nobody_and_can_be_read_by_everybody(calla: ServerProcess, tmp_path: Path) -> None:
+    eventually(lambda: fetch(calla, f"/report?token={API_TOKEN}")[0] == 200, 300)
     asked: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
