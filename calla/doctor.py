@@ -8,12 +8,14 @@ from calla.settings import QUIET, Settings, SettingsError, read_settings
 
 os.environ.update(QUIET)
 
+import contextlib
 import shutil
 import stat
 import sys
 import time
 from typing import Callable, Iterator, Optional
 
+import redis
 import sqlalchemy as sa
 
 from calla.database import engine_for
@@ -78,9 +80,38 @@ def database(config: Settings) -> Iterator[str]:
             connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS doctor (seen INTEGER)")
             connection.execute(sa.text("INSERT INTO doctor VALUES (1)"))
             connection.exec_driver_sql("DROP TABLE doctor")
+            if engine.dialect.name == "postgresql":
+                yield from rights(connection)
     except sa.exc.SQLAlchemyError as error:
         kind = str(getattr(error, "orig", None) or type(error).__name__)
         yield f"The database does not work ({kind.splitlines()[0]}). Calla answers without it and stores nothing."
+
+
+def rights(connection: sa.engine.Connection) -> Iterator[str]:
+    """What PostgreSQL must allow, so that what is erased leaves its log too."""
+    role = "pg_has_role(current_user, 'pg_checkpoint', 'member')"
+    call = "has_function_privilege('pg_switch_wal()', 'execute')"
+    if not connection.exec_driver_sql(f"SELECT {role} AND {call}").scalar():
+        yield "(what is erased stays in PostgreSQL's log for a while: run deploy/postgresql/setup.sql)"
+    elif connection.exec_driver_sql("SHOW wal_recycle").scalar() != "off":
+        yield "(files of PostgreSQL's log are used again with what was erased in them: set wal_recycle = off)"
+
+
+def shared(config: Settings) -> Iterator[str]:
+    """Redis, if there is one: does it answer, and does it write to a disk."""
+    if config.redis_url is None:
+        return
+    try:
+        with redis.from_url(
+            config.redis_url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True
+        ) as connection:
+            connection.set("calla:doctor", "1", ex=1)
+            with contextlib.suppress(redis.ResponseError):
+                told = {**connection.config_get("save"), **connection.config_get("appendonly")}
+                if told.get("save") or told.get("appendonly") == "yes":
+                    yield '(Redis writes to a disk, and with it what people wrote: save "" and appendonly no)'
+    except redis.RedisError as error:
+        yield f"REDIS_URL does not work ({type(error).__name__}). Each process goes on by itself."
 
 
 def model(_: Settings) -> Iterator[str]:
@@ -105,6 +136,7 @@ CHECKS: dict[str, Check] = {
     "contacts": contacts,
     "data folder": folder,
     "database": database,
+    "Redis": shared,
     "model": model,
     "machine": machine,
 }

@@ -35,9 +35,9 @@ class SharedLockStore(LockStore):
         """Hold a conversation's lock (see parent class)."""
         async with self._here.lock(conversation_id, lock_lifetime, wait_time_in_seconds) as lock:
             name, mine = f"lock:{conversation_id}", uuid.uuid4().hex
-            while await self._peers.take(name, mine) is not None:  # noqa: ASYNC110 (it may be held elsewhere)
-                await asyncio.sleep(wait_time_in_seconds)
             try:
+                while await self._peers.take(name, mine) is not None:  # noqa: ASYNC110 (it may be held elsewhere)
+                    await asyncio.sleep(wait_time_in_seconds)
                 yield lock
             finally:
                 await self._peers.give_up(name, mine)

@@ -128,9 +128,7 @@ def installed(number: int) -> Iterator[Installation]:
         yield Installation(number, stack)
 
 
-async def person(
-    client: aiohttp.ClientSession, ports: list[int], until: float, pause: float, figures: Figures
-) -> None:
+async def person(client: aiohttp.ClientSession, ports: list[int], until: float, pause: float, figures: Figures) -> None:
     """Begin a conversation and write until the time is over."""
     number = next(_ADDRESSES)
     url = f"http://127.0.0.1:{ports[number % len(ports)]}"

@@ -6,6 +6,7 @@ import asyncio
 import configparser
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
 
 from calla.channels.web.sockets import MAX_SOCKETS
+from calla.settings import Settings
 from evaluation.services import Nginx
 from tests.running import ROOT, SECRET, START_LIMIT, ServerProcess, free_port
 
@@ -135,3 +138,69 @@ async def test_through_the_real_nginx(behind_nginx: tuple[Nginx, ServerProcess])
                 elif packet.data.startswith('42["done"'):
                     break
         assert names[0].startswith("utter_referral")
+
+
+def test_the_template_unit_is_the_single_unit_with_a_port() -> None:
+    one, several = unit("calla.service")["Service"], unit("calla@.service")["Service"]
+    assert several["ExecStart"] == f"/usr/bin/env CALLA_PORT=%i {one['ExecStart']}"
+    assert {**several, "ExecStart": ""} == {**one, "ExecStart": ""}
+
+
+def test_the_containers_are_closed_in() -> None:
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yml").read_text())
+    assert {"one", "other", "postgresql", "redis", "nginx"} == set(compose["services"])
+    for name, service in compose["services"].items():
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"] and service["healthcheck"]["test"], name
+        if name != "nginx":
+            assert not service["user"].startswith("0") and "ports" not in service, name
+        for variable, value in service.get("environment", {}).items():
+            assert not re.search("SECRET|TOKEN|PASSWORD|_URL", variable) or variable.endswith("_FILE"), variable
+            if variable.endswith("_FILE"):
+                assert value.removeprefix("/run/secrets/") in service["secrets"], variable
+        assert set(service.get("secrets", ())) <= set(compose["secrets"]), name
+    own = {name.removesuffix("_FILE") for name in compose["services"]["one"]["environment"]}
+    known = {name for field in Settings.__fields__.values() for name in field.field_info.extra["env_names"]}
+    assert own <= known
+    copied = re.findall(r"^COPY ([^-].*) \./", (ROOT / "deploy" / "Dockerfile").read_text(), re.M)
+    for name in " ".join(copied).split():
+        assert name == "models" or (ROOT / name).exists(), name
+
+
+@pytest.fixture
+def links(tmp_path: Path) -> Path:
+    """Two checkouts and a link to the first; a systemctl that notes what it is told, and a curl that asks it."""
+    for name in ("old", "new", "broken"):
+        (tmp_path / name / ".venv" / "bin").mkdir(parents=True)
+        python = tmp_path / name / ".venv" / "bin" / "python"
+        python.write_text("#!/bin/sh\necho Model: one\n")
+        python.chmod(0o755)
+    (tmp_path / "calla").symlink_to(tmp_path / "old")
+    programs = {
+        "systemctl": f'echo "$2 $(basename $(readlink {tmp_path}/calla))" >> {tmp_path}/told',
+        "curl": f"test $(basename $(readlink {tmp_path}/calla)) != broken",
+        "sleep": "true",
+    }
+    (tmp_path / "bin").mkdir()
+    for name, does in programs.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("checkout", "status", "told", "left"),
+    [
+        ("new", 0, ["calla@5005 new", "calla@5006 new", "calla-actions new"], "new"),
+        ("broken", 1, ["calla@5005 broken", "calla@5005 old", "calla@5006 old"], "old"),
+    ],
+)
+def test_a_change_goes_one_process_at_a_time_and_back_if_one_does_not_get_ready(
+    links: Path, checkout: str, status: int, told: list[str], left: str
+) -> None:
+    environment = {**os.environ, "PATH": f"{links}/bin:{os.environ['PATH']}", "CALLA_LINK": str(links / "calla")}
+    command = [str(ROOT / "deploy" / "change.sh"), str(links / checkout), "5005", "5006"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stderr
+    assert (links / "told").read_text().splitlines() == told
+    assert (links / "calla").resolve().name == left

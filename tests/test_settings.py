@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
-from calla.settings import ROOT, Settings, SettingsError, read_settings, settings
+from calla.settings import MAY_BE_IN_FILES, ROOT, Settings, SettingsError, read_settings, settings
 
 EXAMPLE = ROOT / ".env.example"
 NAMES = {name for field in Settings.__fields__.values() for name in field.field_info.extra["env_names"]}
@@ -175,3 +176,35 @@ def test_contacts_fill_the_referrals_and_default_phrases_stand_in(monkeypatch: p
         source = responses[name][0]["text"]
         for placeholder, variable in CONTACTS.items():
             assert (f"<{variable}>" in text) == (f"{{{placeholder}}}" in source), (name, variable)
+
+
+@pytest.mark.parametrize("name", MAY_BE_IN_FILES)
+def test_a_secret_comes_from_a_file(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    values = {"DATABASE_URL": "postgresql://calla:secret@db/calla", "REDIS_URL": "redis://:secret@cache/0"}
+    values |= {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+    if name.startswith("SLACK"):
+        monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+        monkeypatch.setenv("SLACK_SIGNING_SECRET", STRONG)
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "held").write_text(f"{values.get(name, STRONG)}\n")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "held"))
+    field = next(f for f in Settings.__fields__.values() if name in f.field_info.extra["env_names"])
+    held = getattr(read_settings(), field.name)
+    assert (held if isinstance(held, str) else held.get_secret_value()) == values.get(name, STRONG)
+
+
+def test_a_secret_set_twice_or_in_no_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CALLA_SECRET_FILE", str(tmp_path / "missing"))
+    with pytest.raises(SettingsError, match=r"CALLA_SECRET_FILE: the file cannot be read"):
+        read_settings()
+    (tmp_path / "missing").write_text(STRONG)
+    monkeypatch.setenv("CALLA_SECRET", STRONG)
+    with pytest.raises(SettingsError, match="CALLA_SECRET and CALLA_SECRET_FILE are both set"):
+        read_settings()
+
+
+@pytest.mark.parametrize(("name", "value"), [("DATABASE_URL", "mysql://x/y"), ("REDIS_URL", "localhost:6379")])
+def test_an_address_that_nothing_listens_to_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        read_settings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
@@ -83,11 +84,15 @@ class Person:
 
     Args:
         client: HTTP client.
+
+    Attributes:
+        to_referral: seconds until a referral was read for the last message.
     """
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
         self.client = client
         self.token = ""
+        self.to_referral: Optional[float] = None
 
     async def begin(self, url: str) -> Self:
         """Begin a conversation."""
@@ -114,11 +119,15 @@ class Person:
     async def insist(self, url: str, text: str, turn: Optional[str] = None) -> list[str]:
         """Send a message until it is answered, as the widget does; return names of the answers."""
         turn = turn or uuid.uuid4().hex
+        began, self.to_referral = time.monotonic(), None
         for _ in range(300):
             try:
                 status, reply = await self.say(url, text, turn)
             except (aiohttp.ClientError, asyncio.TimeoutError, ValueError):
-                status = 0
+                status, reply = 0, {}
+            read = [message["name"] for message in reply.get("messages", ())]
+            if self.to_referral is None and read and read[0].startswith("utter_referral"):
+                self.to_referral = time.monotonic() - began
             if status == 200:
                 return [message["name"] for message in reply["messages"]]
             await asyncio.sleep(0.1)

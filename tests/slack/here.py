@@ -71,6 +71,7 @@ class AgreedAgent:
 
     def __init__(self, folder: Path) -> None:
         self.erasure = Erasure(Tombstones(folder / "erasures"))
+        self.peers = None
         self.nlg = CallaNaturalLanguageGenerator()
         self.nlg.responses = _RESPONSES
         self.heard: list[UserMessage] = []

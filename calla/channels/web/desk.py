@@ -153,7 +153,7 @@ class Desk:
         try:
             return await self._take(session, turn_id, text, address)
         except RefusedError as refused:
-            refused.messages = await self._refer(session, turn_id, text)
+            refused.messages = await self.refer(session, turn_id, text)
             raise _counted(refused) from None
 
     async def _take(self, session: Session, turn_id: str, text: str, address: str) -> tuple[Turn, bool]:
@@ -182,13 +182,17 @@ class Desk:
         if self._elsewhere is None:
             return turn, True
         # It is this process's already, so that a copy that comes meanwhile finds it.
-        ours = await self._elsewhere.begin(session.sender, turn)
-        if ours is None:
+        try:
+            ours = await self._elsewhere.begin(session.sender, turn)
+            if ours is None:
+                raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+        except BaseException:
+            # Also where the visitor hangs up just now: nobody would answer it, nor end it.
             conversation.refuse(turn)
-            raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+            raise
         return turn, ours
 
-    async def _refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
+    async def refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
         """Send the referrals that a refused message owes; they belong to its answer when it comes again."""
         # Nobody confirms a hint of a message that is not understood now: doubt refers.
         owed = intake.owed(text, hints=True)
@@ -217,6 +221,7 @@ class Desk:
     def resume(self, sender: str, turn: Turn) -> None:
         """Answer a turn anew that another process began; messages get the same ids again."""
         turn.messages.clear()
+        turn.elsewhere = False
         self._begin(sender, turn, None)
 
     def _begin(self, sender: str, turn: Turn, socket: Optional[str]) -> None:

@@ -70,6 +70,7 @@ class Elsewhere:
                     self._follow(sender, turn)
 
     def _follow(self, sender: str, turn: Turn) -> None:
+        turn.elsewhere = True
         task = asyncio.get_running_loop().create_task(self._following(sender, turn))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

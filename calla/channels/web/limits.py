@@ -48,8 +48,7 @@ class Limit:
         self._here = limiter(MemoryStore(options={"MAX_SIZE": REMEMBERED}))
         self._peers = peers
         if peers is not None:
-            patience = {"SOCKET_TIMEOUT": DEADLINE, "SOCKET_CONNECT_TIMEOUT": DEADLINE}
-            self._shared = limiter(RedisStore(server=peers.url, options=patience))
+            self._shared = limiter(RedisStore(server=peers.url, options={"SOCKET_CONNECT_TIMEOUT": DEADLINE}))
 
     async def wait_for(self, key: str) -> float:
         """Take one; return 0 if it was allowed, else the seconds to wait before the next try."""

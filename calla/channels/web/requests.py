@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import logging
@@ -13,7 +14,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 from sanic.response import json as json_response
 
-from calla.agent import ERROR_RESPONSE
+from calla.agent import ERROR_RESPONSE, INTAKE_GRACE
 from calla.channels.web.desk import BUSY_WAIT, OVERLOAD_WAIT, Desk, Reply
 from calla.channels.web.messages import welcome
 from calla.channels.web.refusals import BUSY_RESPONSE, LIMITED_RESPONSE, LONG_RESPONSE, RefusedError
@@ -154,9 +155,16 @@ class Requests:
         turn, new = await self._desk.take(session, body, address)
         if new:
             self._desk.answer(session, turn)
-        await turn.finished.wait()
-        if turn.refused:
-            raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+        # Another process may be gone that has it: what it owes is said before anybody can know that.
+        waiting = asyncio.ensure_future(turn.finished.wait())
+        try:
+            await asyncio.wait({waiting}, timeout=INTAKE_GRACE if turn.elsewhere else None)
+        finally:
+            waiting.cancel()
+        if turn.refused or turn.running:
+            refused = RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
+            refused.messages = await self._desk.refer(session, turn.id, turn.text)
+            raise refused
         return {"ok": True, **turn.payload()}
 
     def _authenticated(self, request: Request) -> Session:

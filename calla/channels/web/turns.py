@@ -29,6 +29,7 @@ class Turn:
         finished: set when the answer is complete.
         left: whether another process began to answer it and is gone.
         refused: whether it was not taken after all.
+        elsewhere: whether another process answers it, as far as anybody knows.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Turn:
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     left: bool = False
     refused: bool = False
+    elsewhere: bool = False
 
     @property
     def running(self) -> bool:
