@@ -17,6 +17,7 @@ from rasa.shared.core.events import BotUttered, UserUttered
 
 from calla import intake
 from calla.answers import CallaNaturalLanguageGenerator
+from calla.domain import trust_trained_domains
 from calla.erasure import Erasure, ErasureError
 from calla.fair_pool import FairPool
 from calla.plan import PLAN, referral_name
@@ -149,6 +150,7 @@ class GuardedAgent(Agent):
 
     def build(self, model_path: Union[str, Path]) -> CallaProcessor:
         """Return a trained model, ready to answer, beside the one that answers."""
+        trust_trained_domains()
         own = isinstance(self.nlg, CallaNaturalLanguageGenerator)
         generator = CallaNaturalLanguageGenerator() if own else self.nlg
         processor = CallaProcessor(

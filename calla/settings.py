@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
-from calla.without_tensorflow import leave_out_tensorflow
+from calla.left_out import leave_out_libraries
 
 ROOT = Path(__file__).resolve().parents[1]
 # Characters that the secret has at least in production.
@@ -235,7 +235,7 @@ def silence_dependencies(*, tensorflow: bool = False) -> None:
     """
     os.environ.update(QUIET)
     if not tensorflow:
-        leave_out_tensorflow()
+        leave_out_libraries()
     # Importing Sanic switches every package's deprecation warnings on; an operator can do
     # nothing about them.
     importlib.import_module("sanic.app")

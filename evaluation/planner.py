@@ -6,8 +6,8 @@ that a set of a thousand messages takes seconds, in as many processes as there a
 
 from __future__ import annotations
 
-import io
 import os
+import pickle
 
 # Two threads of linear algebra in each process would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -19,7 +19,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
-import joblib
 import yaml
 
 from calla.catalogue import Catalogue
@@ -49,10 +48,10 @@ def responses() -> dict[str, list[dict[str, Any]]]:
 def learned_of(model: Path) -> Learned:
     """Return what a trained model has learned."""
     with tarfile.open(model) as archive:
-        member = next(m for m in archive.getmembers() if m.name.endswith("learned.joblib"))
+        member = next(m for m in archive.getmembers() if m.name.endswith("learned.pickle"))
         file = archive.extractfile(member)
         assert file is not None
-        learned: Learned = joblib.load(io.BytesIO(file.read()))
+        learned: Learned = pickle.load(file)
         return learned
 
 

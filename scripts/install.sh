@@ -36,3 +36,6 @@ if ! runs_310 .venv/bin/python; then
 fi
 echo "Installing the locked packages ..."
 "$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements-dev.lock
+# Compiled once here instead of at every start; TensorFlow is never imported by the server.
+echo "Compiling them ..."
+.venv/bin/python -m compileall -q -j 0 -x 'tensorflow|/tests?/' "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >/dev/null 2>&1 || true

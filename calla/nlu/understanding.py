@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any, Optional
 
-import joblib
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
@@ -37,7 +37,7 @@ from calla.understanding.weights import load_weights
 class Understanding(GraphComponent, IntentClassifier):
     """Reads, judges and plans each message; leaves the plan, the intent and the selection on it."""
 
-    FILE = "learned.joblib"
+    FILE = "learned.pickle"
 
     @classmethod
     def required_components(cls) -> list[type]:
@@ -98,8 +98,8 @@ class Understanding(GraphComponent, IntentClassifier):
         vectors = VectorCache(load_encoder(), MODELS)
         learned = learn(examples, training_data.responses, vectors.encode, self._config)
         vectors.save()
-        with self._model_storage.write_to(self._resource) as folder:
-            joblib.dump(learned, Path(folder) / self.FILE)
+        with self._model_storage.write_to(self._resource) as folder, (Path(folder) / self.FILE).open("wb") as file:
+            pickle.dump(learned, file, protocol=pickle.HIGHEST_PROTOCOL)
         return self._resource
 
     @classmethod
@@ -113,8 +113,8 @@ class Understanding(GraphComponent, IntentClassifier):
     ) -> Understanding:
         """Load the trained component (see parent class)."""
         try:
-            with model_storage.read_from(resource) as folder:
-                return cls(config, model_storage, resource, joblib.load(Path(folder) / cls.FILE))
+            with model_storage.read_from(resource) as folder, (Path(folder) / cls.FILE).open("rb") as file:
+                return cls(config, model_storage, resource, pickle.load(file))
         except ValueError:
             # Rasa's way to say that nothing was persisted: no training examples.
             return cls(config, model_storage, resource)

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import permutations
 from typing import Iterable, Mapping, Sequence
 
@@ -60,8 +61,7 @@ class Pattern:
 
     Attributes:
         source: the line as written.
-        regex: searches a sentence written as `` word word , word ``; each capture
-            group is one mandatory element.
+        expression: what ``regex`` is compiled from.
         groups: what must be present for the regex to have a chance.
         led: whether the first group begins every match, so that only the places of its
             words have to be tried.
@@ -72,12 +72,20 @@ class Pattern:
     """
 
     source: str
-    regex: re.Pattern[str]
+    expression: str
     groups: tuple[Group, ...]
     led: bool
     says_no: bool
     literals: frozenset[str]
     prefixes: frozenset[str]
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """Searches a sentence written as `` word word , word ``; each capture group is one mandatory element.
+
+        Compiled when it is first needed: most messages need a few of thousands.
+        """
+        return re.compile(self.expression)
 
 
 WordLists = Mapping[str, Sequence[str]]
@@ -105,11 +113,16 @@ def _alternatives(element: str, lists: WordLists, source: str, depth: int = 0) -
     return found
 
 
+@cache
+def _tokens(word: str) -> tuple[str, ...]:
+    return tuple(tokens_of(fold(word, {})))
+
+
 def _word_regex(word: str, source: str) -> str:
     bare = word.rstrip("*+")
-    if not bare or tokens_of(fold(bare, {})) != [bare]:
+    parts = _tokens(bare)
+    if parts != (bare,):
         # Scripts without spaces are split by the tokeniser; patterns follow it.
-        parts = tokens_of(fold(bare, {}))
         if not parts or any(p in ".," for p in parts) or word != bare:
             raise PatternError(f"{source!r}: {word!r} is not a plain lower-case word")
         return " ".join(re.escape(p) for p in parts)
@@ -128,7 +141,7 @@ def _first(words: list[str]) -> tuple[str, bool]:
     """Return the first word of an alternative and whether it is only a beginning."""
     word = words[0]
     bare = word.rstrip("*+")
-    parts = tokens_of(fold(bare, {}))
+    parts = _tokens(bare)
     return (parts[0] if parts else bare), word[-1] in "*+"
 
 
@@ -208,7 +221,7 @@ def _compile(line: str, source: str, lists: WordLists) -> Pattern:
     regex = "".join(pieces)
     if not regex.startswith(r"\A"):
         regex = r"(?<= )" + regex
-    return Pattern(source, re.compile(regex), tuple(groups), led, says_no, frozenset(literals), frozenset(prefixes))
+    return Pattern(source, regex, tuple(groups), led, says_no, frozenset(literals), frozenset(prefixes))
 
 
 def compile_list(name: str, lists: WordLists) -> re.Pattern[str]:

@@ -18,7 +18,7 @@ BALANCE = 0.75
 CONDENSED_BY = 6000
 # Principal directions in which known questions are compared; the others say next to nothing
 # and would cost as much time and memory again.
-DIRECTIONS = 192
+DIRECTIONS = 256
 # Keeps the logarithm of what the network rules out finite.
 _FLOOR = 1e-9
 
@@ -75,8 +75,7 @@ class TopicModel:
         self._weight = spelling_weight
         self._similarity_weight = similarity_weight
         self._letters = letters
-        self._condense = TruncatedSVD(spelling_dimensions, n_iter=2, random_state=seed)
-        self._seed = seed
+        self._spelling_dimensions, self._seed = spelling_dimensions, seed
         self._network = Network(hidden=hidden, penalty=penalty, seed=seed)
         self.labels: list[str] = []
         self.details: list[str] = []
@@ -120,12 +119,10 @@ class TopicModel:
 
     def _learn_spelling(self, grams: csr_matrix) -> None:
         # No more columns than the data can carry (small benchmarks, tests).
-        self._condense.n_components = min(
-            self._condense.n_components, min(grams.shape[0], CONDENSED_BY, grams.shape[1]) - 1
-        )
+        columns = min(self._spelling_dimensions, min(grams.shape[0], CONDENSED_BY, grams.shape[1]) - 1)
         drawn = np.random.default_rng(self._seed).permutation(grams.shape[0])[:CONDENSED_BY]
-        self._condense.fit(grams[drawn])
-        self._projection = np.ascontiguousarray(self._condense.components_.T, dtype=np.float32)
+        condensed = TruncatedSVD(columns, n_iter=2, random_state=self._seed).fit(grams[drawn])
+        self._projection = np.ascontiguousarray(condensed.components_.T, dtype=np.float32)
 
     def _features(self, vectors: np.ndarray, condensed: np.ndarray) -> np.ndarray:
         lengths = np.linalg.norm(condensed, axis=1, keepdims=True)
@@ -165,7 +162,9 @@ class TopicModel:
             label to probability, the topic's own label standing for its overview, most
             probable first.
         """
-        own = [i for i, detail in enumerate(self.details) if detail.partition(".")[0] == label]
+        bounds = np.append(self._topic_starts, len(self.details))
+        at = self.labels.index(label)
+        own = np.arange(bounds[at], bounds[at + 1])
         # An overview has many more examples than a detail, which says nothing of how often
         # people ask for it: the network's prior is taken back within the topic.
         counts = np.diff(np.append(self._starts, len(self._known)))[own]

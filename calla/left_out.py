@@ -1,9 +1,9 @@
-"""Keeps TensorFlow out of the process: no part of Calla computes with it.
+"""Keeps libraries out of the process that no part of Calla uses.
 
-Rasa's recipe imports all of its own components, and with them TensorFlow and Keras: half
-of the memory and of the time to start. They are given modules with nothing in them; their
-class definitions go through, and none of them is ever made. ``evaluation.bench`` trains
-Rasa's own pipeline and does without this.
+Rasa imports all of its own components, and with them TensorFlow and Keras: half of the memory
+and of the time to start; and the clients of channels, brokers and databases that Calla does
+not have. They are given modules with nothing in them; class definitions go through, and none
+of them is ever made. ``evaluation.bench`` trains Rasa's own pipeline and does without this.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ import sys
 import types
 from typing import Any, Iterator, Optional, Sequence
 
-LEFT_OUT = frozenset({"tensorflow", "keras", "tensorflow_addons", "tensorflow_hub", "tensorflow_text"})
+LEFT_OUT = frozenset(
+    {
+        *("tensorflow", "keras", "tensorflow_addons", "tensorflow_hub", "tensorflow_text", "h5py", "safetensors"),
+        *("aiogram", "fbmessenger", "twilio", "webexteamssdk", "aio_pika", "aiormq"),
+        *("boto3", "botocore", "pymongo"),
+    }
+)
 
 
 class _AnyAttribute(type):
@@ -82,7 +88,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Put nothing into it."""
 
 
-def leave_out_tensorflow() -> None:
-    """Let imports of TensorFlow find empty modules; call before importing Rasa or spaCy."""
+def leave_out_libraries() -> None:
+    """Let imports of what is left out find empty modules; call before importing Rasa or spaCy."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
