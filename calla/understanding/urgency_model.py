@@ -20,7 +20,7 @@ from calla.understanding.grams import Grams, words_and_pairs
 from calla.understanding.network import Network
 
 NONE = "none"
-HIDDEN, PENALTY = 128, 1e-3
+HIDDEN, PENALTY = 512, 1e-2
 # Clauses of harmless examples that the network learns from: those that sound most like a
 # danger by their words.
 HARD_CLAUSES = 9_000
