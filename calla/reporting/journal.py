@@ -108,6 +108,8 @@ class Journal:
         cleaner: Optional[Callable[[], Callable[[str], str]]] = None,
     ) -> None:
         self._database = database
+        # To its end, however long that takes: a call that was given up and made again would be written twice.
+        self._writer = database.in_order()
         self._key = key
         self._erased = erased
         self._make_cleaner = cleaner
@@ -158,13 +160,12 @@ class Journal:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: if the database refuses; then nothing is lost.
-            DatabaseHangsError: if it does not answer in time.
         """
         async with self._writing:
             batch = [self._waiting[n] for n in range(min(BATCH, len(self._waiting)))]
             kept = [turn for turn in batch if not self._erased(turn.conversation)]
             rows = await asyncio.get_running_loop().run_in_executor(self._thread, self._rows, kept)
-            await self._database.call(self._write, *rows)
+            await self._writer.run(self._write, *rows)
             for turn in batch:
                 if self._waiting and self._waiting[0] is turn:
                     self._waiting.popleft()
@@ -217,7 +218,6 @@ class Journal:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: if the database refuses.
-            DatabaseHangsError: if it does not answer in time.
             NotScrubbedError: if it is deleted, but may still be in a file.
         """
         self._drop(lambda turn: turn.conversation == conversation)
@@ -247,7 +247,7 @@ class Journal:
         """Delete turns noted before a time, and what links older questions to their conversation."""
         limit = datetime.fromtimestamp(before, timezone.utc).replace(tzinfo=None)
         unlink = UNANSWERED.update().where(UNANSWERED.c.time < limit).values(message="", conversation="")
-        await self._database.call(self._execute, [TURNS.delete().where(TURNS.c.time < limit), unlink])
+        await self._writer.run(self._execute, [TURNS.delete().where(TURNS.c.time < limit), unlink])
 
     async def purge_questions(self, before: float) -> None:
         """Delete questions noted before a time."""
@@ -255,8 +255,8 @@ class Journal:
         await self._delete([UNANSWERED.delete().where(UNANSWERED.c.time < limit)])
 
     async def _delete(self, statements: list[Any]) -> None:
-        await self._database.call(self._execute, statements)
-        await self._database.call(self._database.scrub, TURNS.name, UNANSWERED.name)
+        await self._writer.run(self._execute, statements)
+        await self._writer.run(self._database.scrub, TURNS.name, UNANSWERED.name)
 
     def _execute(self, statements: list[Any]) -> None:
         with self._database.engine.begin() as connection:

@@ -42,7 +42,7 @@ class ReportPage:
     def __init__(self, token: str) -> None:
         self._token = token
         self._making: Optional[asyncio.Task[Optional[bytes]]] = None
-        self._began = 0.0
+        self._ended = 0.0
 
     def allows(self, request: Request) -> bool:
         """Say whether a request brings the token, as a parameter or as a bearer."""
@@ -54,14 +54,19 @@ class ReportPage:
         """Answer with the page; without the token with nothing."""
         if not self.allows(request):
             return response.json({"error": "unauthorized"}, status=401, headers=HEADERS)
-        if self._making is None or (self._making.done() and time.monotonic() - self._began > FRESH):
-            self._making = asyncio.get_running_loop().create_task(_make())
-            self._began = time.monotonic()
+        if self._making is None or (self._making.done() and time.monotonic() - self._ended > FRESH):
+            self._making = asyncio.get_running_loop().create_task(self._make())
         # Whoever goes away does not end it, and whoever comes again finds it made.
         done, _ = await asyncio.wait({self._making}, timeout=PATIENCE)
         if not done or (made := self._making.result()) is None:
             return response.json({"error": "not made yet"}, status=503, headers={**HEADERS, "Retry-After": "20"})
         return response.raw(made, content_type="text/html; charset=utf-8", headers=HEADERS)
+
+    async def _make(self) -> Optional[bytes]:
+        try:
+            return await _make()
+        finally:
+            self._ended = time.monotonic()
 
 
 async def _make() -> Optional[bytes]:

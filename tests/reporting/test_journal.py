@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from calla.database import Database
 from calla.reporting.journal import Journal, Turn
@@ -132,7 +133,7 @@ async def test_a_database_that_refuses_loses_nothing_and_holds_nobody_up(tmp_pat
     locked = sqlite3.connect(tmp_path / "calla.db", isolation_level=None)
     locked.execute("BEGIN EXCLUSIVE")
     kept.note(turn("person", "two"))
-    with pytest.raises(Exception):  # noqa: B017 (whichever comes first: the lock or the time limit)
+    with pytest.raises(sa.exc.OperationalError):
         await kept.flush()
     locked.execute("ROLLBACK")
     await kept.flush()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import sqlite3
 import threading
-import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.reporting.project import NEW, OLD, TOPIC, Project
+from tests.reporting.project import NEW, OLD, TOPIC, Project, ProjectServer
 from tests.running import free_port
 from tests.test_run import eventually
 
@@ -23,26 +24,37 @@ def project(model: None, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(tmp_path_factory.mktemp("reload"))
 
 
+def messages(project: Project, person: str) -> list[str]:
+    """Return what a person has written, as it is stored, oldest first."""
+    with sqlite3.connect(project.data / "calla.db") as database:
+        rows = database.execute(
+            "SELECT data FROM events WHERE sender_id = ? AND type_name = 'user' ORDER BY id", (person,)
+        )
+        return [json.loads(data)["text"] for (data,) in rows]
+
+
+def health(calla: ProjectServer) -> dict[str, Any]:
+    """Return what /health says, also on a machine that has much else to do."""
+    return dict(eventually(calla.health))
+
+
 class Crowd:
     """People who go on asking in their conversations while something happens."""
 
-    def __init__(self, calla: object) -> None:
+    def __init__(self, calla: ProjectServer) -> None:
         self._calla = calla
         self._stop = threading.Event()
         self.people = [uuid.uuid4().hex for _ in range(2)]
         self.asked = dict.fromkeys(self.people, 0)
-        self.slowest = 0.0
         self.wrong: list[str] = []
         self._threads = [threading.Thread(target=self._ask, args=(person,)) for person in self.people]
 
     def _ask(self, person: str) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
-            first = self._calla.ask(FINDING, person)[0]["text"]  # type: ignore[attr-defined]
-            self.slowest = max(self.slowest, time.monotonic() - began)
+            first = self._calla.ask(FINDING, person)[0]["text"]
             if "clinic" not in first and "doctor" not in first:
                 self.wrong.append(first)
-            text = self._calla.answer(person)  # type: ignore[attr-defined]
+            text = self._calla.answer(person)
             if (OLD in text) == (NEW in text):
                 self.wrong.append(text)
             self.asked[person] += 2
@@ -59,32 +71,31 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-def calla(project: Project) -> Iterator[object]:
+def calla(project: Project) -> Iterator[ProjectServer]:
     with project.server() as running:
         yield running
 
 
-def test_a_new_text_is_live_without_a_restart_and_nobody_notices(project: Project, calla: object) -> None:
-    assert OLD in calla.answer("before")  # type: ignore[attr-defined]
-    process = calla.process.pid  # type: ignore[attr-defined]
+def test_a_new_text_is_live_without_a_restart_and_nobody_notices(project: Project, calla: ProjectServer) -> None:
+    assert OLD in calla.answer("before")
+    process = calla.process.pid
     project.train(project.edit())
     with Crowd(calla) as crowd:
         done = project.reload()
     assert done.returncode == 0, done.stderr[-800:]
     assert "Every server answers with" in done.stdout
     assert crowd.wrong == [] and min(crowd.asked.values()) > 2
-    assert crowd.slowest < 3.0, crowd.slowest
-    assert NEW in calla.answer("before") and NEW in calla.answer()  # type: ignore[attr-defined]
-    assert calla.process.pid == process and calla.health()["handling_failures"] == 0  # type: ignore[attr-defined]
+    assert health(calla)["seconds_to_referral"]["longest"] < 3.0
+    assert NEW in calla.answer("before") and NEW in calla.answer()
+    assert calla.process.pid == process and health(calla)["handling_failures"] == 0
     for person in crowd.people:
         # Whole, in order, each message once: also that which was being answered at the time.
-        said = [e["text"] for e in calla.events(person) if e["event"] == "user"]  # type: ignore[attr-defined]
-        assert said == [FINDING, "what is mk-7"] * (crowd.asked[person] // 2)
+        assert messages(project, person) == [FINDING, "what is mk-7"] * (crowd.asked[person] // 2)
 
 
 @pytest.mark.parametrize("fault", ["missing", "cut short", "no referral"])
-def test_a_broken_model_changes_nothing(project: Project, calla: object, fault: str) -> None:
-    before = calla.answer()  # type: ignore[attr-defined]
+def test_a_broken_model_changes_nothing(project: Project, calla: ProjectServer, fault: str) -> None:
+    before = calla.answer()
     file = project.root / TOPIC
     file.write_text(file.read_text() + f"# {fault}\n")
     target = project.model_file()
@@ -96,23 +107,23 @@ def test_a_broken_model_changes_nothing(project: Project, calla: object, fault: 
         done = project.reload()
         assert done.returncode == 2 and "Nothing was changed" in done.stderr
     # A signal without that trial comes no further either.
-    number = calla.health()["reloads"]  # type: ignore[attr-defined]
-    calla.process.send_signal(signal.SIGHUP)  # type: ignore[attr-defined]
-    eventually(lambda: calla.health()["reloads"] > number, 600)  # type: ignore[attr-defined]
-    assert calla.health()["reload_failed"] and calla.health()["status"] == "ok"  # type: ignore[attr-defined]
-    assert calla.answer() == before  # type: ignore[attr-defined]
-    assert "clinic" in calla.ask(FINDING)[0]["text"]  # type: ignore[attr-defined]
+    number = health(calla)["reloads"]
+    calla.process.send_signal(signal.SIGHUP)
+    eventually(lambda: health(calla)["reloads"] > number, 600)
+    assert health(calla)["reload_failed"] and health(calla)["status"] == "ok"
+    assert calla.answer() == before
+    assert "clinic" in calla.ask(FINDING)[0]["text"]
 
 
-def test_code_that_has_changed_needs_a_restart(project: Project, calla: object) -> None:
+def test_code_that_has_changed_needs_a_restart(project: Project, calla: ProjectServer) -> None:
     code = project.root / "calla" / "text.py"
     kept = code.read_text()
     code.write_text(kept + "\n# changed\n")
     try:
-        number = calla.health()["reloads"]  # type: ignore[attr-defined]
-        calla.process.send_signal(signal.SIGHUP)  # type: ignore[attr-defined]
-        eventually(lambda: calla.health()["reloads"] > number)  # type: ignore[attr-defined]
-        assert "restart" in calla.health()["reload_failed"]  # type: ignore[attr-defined]
+        number = health(calla)["reloads"]
+        calla.process.send_signal(signal.SIGHUP)
+        eventually(lambda: health(calla)["reloads"] > number)
+        assert "restart" in health(calla)["reload_failed"]
     finally:
         code.write_text(kept)
 
@@ -131,4 +142,5 @@ def test_killed_in_the_middle_it_comes_back_with_what_served(project: Project) -
         assert len([e for e in second.events("person") if e["event"] == "user"]) == 2
         assert "answers with the model that served before" in second.log.read_text()
         # What the killed process left behind is nobody's business any more.
-        assert [p.stem for p in (Path(project.data) / "servers").glob("*.json")] == [str(second.process.pid)]
+        left = {file.stem for file in (project.data / "servers").glob("*.json")}
+        assert str(second.process.pid) in left and str(first.process.pid) not in left
