@@ -19,6 +19,7 @@ from sanic.touchup.service import TouchUp
 
 from calla.channels.web.channel import WebInput
 from calla.database import Database
+from calla.peers import Peers
 from calla.processor import SHARE_OF
 from calla.settings import Settings
 from tests.running import SECRET, ServerProcess, free_port
@@ -134,10 +135,11 @@ class ScriptedAgent:
 
 
 @asynccontextmanager
-async def channel_alone(**settings: Any) -> AsyncIterator[SimpleNamespace]:
+async def channel_alone(peers: Optional[Peers] = None, **settings: Any) -> AsyncIterator[SimpleNamespace]:
     """Run the web channel on a port of its own.
 
     Args:
+        peers: the other processes, if there are any.
         **settings: fields of ``Settings``.
 
     Yields:
@@ -148,7 +150,7 @@ async def channel_alone(**settings: Any) -> AsyncIterator[SimpleNamespace]:
     # A port may come twice in a session, a name must not.
     app = Sanic(f"web_channel_{uuid.uuid4().hex}")
     app.ctx.agent = ScriptedAgent()
-    channel = WebInput(config, SECRET)
+    channel = WebInput(config, SECRET, peers)
     rasa.core.channels.channel.register([channel], app, route="/webhooks/")
     server = await app.create_server("127.0.0.1", port, return_asyncio_server=True, access_log=False)
     assert server is not None

@@ -161,7 +161,7 @@ class Desk:
         known = conversation.turn(turn_id)
         if known is not None:
             return known, False
-        if conversation.running is not None:
+        if conversation.answering:
             raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
         SHARE_OF.set(address_key(address))
         expected = self.agent.expected_wait(session.sender, len(text))
@@ -176,7 +176,7 @@ class Desk:
         known = conversation.turn(turn_id)
         if known is not None:
             return known, False
-        if conversation.running is not None:
+        if conversation.answering:
             raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
         turn = conversation.start(turn_id, text)
         if self._elsewhere is None:

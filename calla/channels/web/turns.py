@@ -79,6 +79,11 @@ class Conversation:
         """The turn that is being answered, if any."""
         return next((turn for turn in self._turns.values() if turn.running), None)
 
+    @property
+    def answering(self) -> bool:
+        """Whether a turn is being answered here; what another process answers is for Redis to say."""
+        return any(turn.running and not turn.elsewhere for turn in self._turns.values())
+
     def start(self, turn_id: str, text: str) -> Turn:
         """Take a new message; what went out ahead of it belongs to its answer."""
         return self.adopt(Turn(turn_id, text, self._ahead.pop(turn_id, [])))
