@@ -7,6 +7,7 @@ from calla.settings import Settings, SettingsError, read_settings, silence_depen
 silence_dependencies()
 
 import argparse
+import os
 import sys
 from datetime import date
 
@@ -57,6 +58,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--days", type=int, default=DAYS, help="how many days back (default: %(default)s)")
     parser.add_argument("--stdout", action="store_true", help="print the page instead of writing it")
     chosen = parser.parse_args(arguments)
+    if chosen.stdout:
+        # For the server: whoever asks something comes first.
+        os.nice(10)
     try:
         config = read_settings()
         made = report(config, chosen.days)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import os
 import sys
 import time
 from typing import Optional
@@ -79,7 +78,6 @@ async def _make() -> Optional[bytes]:
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        preexec_fn=_politely,
     )
     try:
         made, _ = await asyncio.wait_for(process.communicate(), LONGEST)
@@ -93,10 +91,6 @@ async def _make() -> Optional[bytes]:
         logger.error("The report could not be made (status %s).", process.returncode)
         return None
     return made
-
-
-def _politely() -> None:
-    os.nice(10)
 
 
 def add_report(app: Sanic, token: Optional[str]) -> None:
