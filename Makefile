@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export RASA_TELEMETRY_ENABLED := false
 
-.PHONY: help run chat train rollback doctor sbom audit test drill lint check-content preview drill-several soak evaluate bench install widget clean
+.PHONY: help run chat train reload rollback doctor sbom audit test drill lint check-content preview test-content report drill-several soak evaluate bench install widget clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ train: $(STAMP) ## train the model if config, domain, data or components have ch
 
 rollback: $(STAMP) ## use the model before the present one; once more: the present one again
 	@$(PY) -m calla.train --rollback
+
+reload: train ## have the running servers take the new model, without a restart
+	@$(PY) -m calla.reload
 
 doctor: $(STAMP) ## say what is wrong with settings, contacts, database, disk and model
 	@$(PY) -m calla.doctor
@@ -52,6 +55,12 @@ check-content: $(STAMP) ## what is wrong in the topic files, in seconds (FILES="
 
 preview: $(STAMP) ## a topic as people will see it: make preview TOPIC=what_is_mk7
 	@$(PY) -m calla.content.preview $(TOPIC)
+
+test-content: $(STAMP) ## after training: the tests that matter for one topic (TOPIC=..., ASK="...; ...")
+	@$(PY) -m evaluation.near "$(TOPIC)" $(if $(ASK),--ask "$(ASK)")
+
+report: $(STAMP) ## what people asked and did not get, as one page: var/report.html (DAYS=30)
+	@$(PY) -m calla.report $(if $(DAYS),--days $(DAYS))
 
 evaluate: train ## measure: make evaluate FILE=questions.jsonl (URL=http://... for a running bot)
 	@$(PY) -m evaluation.evaluate $(FILE) $(if $(URL),--url $(URL))

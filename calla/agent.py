@@ -26,6 +26,8 @@ from calla.peers import Peers
 from calla.plan import PLAN, referral_name
 from calla.processor import SHARE_OF, CallaProcessor
 from calla.records import Records
+from calla.reporting.journal import Journal
+from calla.reporting.turns import turn_of
 from calla.status import MESSAGES, OUTCOMES, REFERRALS, STATUS, TO_END, TO_REFERRAL
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,8 @@ class WatchedChannel(OutputChannel):
 
     Attributes:
         sent: names of the responses that have gone out, or are on their way.
+        ways: each referral of them to its kind and who gave it, ``kind:way``.
+        to_referral: seconds to the first referral.
         erase: whether the conversation is to be erased.
     """
 
@@ -65,6 +69,8 @@ class WatchedChannel(OutputChannel):
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
         self.sent: list[str] = []
+        self.ways: dict[str, str] = {}
+        self.to_referral: Optional[float] = None
         self.erase = False
 
     def name(self) -> str:  # type: ignore[override]
@@ -106,10 +112,12 @@ class WatchedChannel(OutputChannel):
         if referral:
             if way != "plan":
                 self._stood_in.append(name)
-            if len(self.referrals) == 1:
-                TO_REFERRAL.observe(self._clock() - self._began)
+            if self.to_referral is None:
+                self.to_referral = self._clock() - self._began
+                TO_REFERRAL.observe(self.to_referral)
             kind = str((message.get("metadata") or {}).get("kind") or "urgent")
             REFERRALS.labels(kind, way).inc()
+            self.ways[name] = f"{kind}:{way}"
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._channel, attribute)
@@ -122,6 +130,7 @@ class GuardedAgent(Agent):
         records: the record of referrals; ``None`` in tools that keep none.
         erasure: forgets conversations; ``None`` in tools that keep none.
         handoffs: hands conversations to people; ``None`` where nobody can be asked.
+        journal: what became of each message; ``None`` in tools that keep none.
         peers: the other server processes; ``None`` if there are none.
         pool: the threads for understanding.
     """
@@ -129,6 +138,7 @@ class GuardedAgent(Agent):
     records: Optional[Records] = None
     erasure: Optional[Erasure] = None
     handoffs: Optional[Handoffs] = None
+    journal: Optional[Journal] = None
     peers: Optional[Peers] = None
 
     def __init__(self, *, threads: int = THREADS, **kwargs: Any) -> None:
@@ -145,21 +155,33 @@ class GuardedAgent(Agent):
 
     def load_model(self, model_path: Union[str, Path], fingerprint: Optional[str] = None) -> None:
         """Load a trained model (see parent class)."""
+        self.adopt(self.build(model_path))
+        self._set_fingerprint(fingerprint)
+
+    def build(self, model_path: Union[str, Path]) -> CallaProcessor:
+        """Return a trained model, ready to answer, beside the one that answers."""
         trust_trained_domains()
-        self.processor = CallaProcessor(
+        own = isinstance(self.nlg, CallaNaturalLanguageGenerator)
+        generator = CallaNaturalLanguageGenerator() if own else self.nlg
+        processor = CallaProcessor(
             self.pool,
             model_path=model_path,
             tracker_store=self.tracker_store,
             lock_store=self.lock_store,
             action_endpoint=self.action_endpoint,
-            generator=self.nlg,
+            generator=generator,
             revise=self._revise,
         )
-        self.domain = self.processor.domain
-        self._set_fingerprint(fingerprint)
+        if isinstance(generator, TemplatedNaturalLanguageGenerator):
+            generator.responses = processor.domain.responses if processor.domain else {}
+        return processor
+
+    def adopt(self, processor: CallaProcessor) -> None:
+        """Answer with another model from the next message on; one that is being answered keeps its own."""
+        self.processor = processor
+        self.domain = processor.domain
+        self.nlg = processor.nlg
         self.tracker_store.domain = self.domain
-        if isinstance(self.nlg, TemplatedNaturalLanguageGenerator):
-            self.nlg.responses = self.domain.responses if self.domain else {}
 
     async def warm_up(self) -> None:
         """Understand one message before anybody asks, and alone.
@@ -205,9 +227,27 @@ class GuardedAgent(Agent):
         if watched.erase:
             asked = await self._was_asked(message.sender_id)
             await self._send(await self.forget(message.sender_id) if asked else ASK_RESPONSE, message, watched)
-        TO_END.observe(asyncio.get_running_loop().time() - began)
-        OUTCOMES.labels(str(((message.parse_data or {}).get(PLAN) or {}).get("outcome") or "failed")).inc()
+        self._note(message, watched, channel_name, asyncio.get_running_loop().time() - began)
         return result
+
+    def _note(self, message: UserMessage, watched: WatchedChannel, channel: str, seconds: float) -> None:
+        """Count what became of a message, and have it noted; after an erasure there is nothing to note."""
+        plan = (message.parse_data or {}).get(PLAN)
+        TO_END.observe(seconds)
+        OUTCOMES.labels(str((plan or {}).get("outcome") or "failed")).inc()
+        if self.journal is not None and not watched.erase:
+            turn = turn_of(
+                conversation=message.sender_id,
+                message=str(message.message_id),
+                channel=channel,
+                text=message.text or "",
+                plan=plan,
+                sent=watched.sent,
+                ways=watched.ways,
+                to_referral=watched.to_referral,
+                to_end=seconds,
+            )
+            self.journal.note(turn)
 
     async def _accompany(
         self, handling: asyncio.Future[Optional[list[dict[str, Any]]]], message: UserMessage, watched: WatchedChannel

@@ -28,6 +28,7 @@ SOURCES_RESPONSE = "utter_sources_line"
 CLARIFY_RESPONSE = "utter_did_you_mean"
 # Where a message's understanding keeps values for placeholders of its answer.
 VALUES = "values"
+PRIVACY_RESPONSE, QUESTIONS_KEPT_RESPONSE = "utter_chat/privacy", "utter_questions_kept"
 # Buttons under an answer.
 MAX_BUTTONS = 3
 
@@ -103,6 +104,8 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         if not variations:
             return None
         body = self._filled(variations[0].get("text", ""), values or {})
+        if name == PRIVACY_RESPONSE and settings().log_unanswered:
+            body = f"{body} {self._text(QUESTIONS_KEPT_RESPONSE)}"
         metadata: dict[str, Any] = {"body": body}
         # One line break, not two: Rasa's channels cut a text at blank lines.
         lines = [re.sub(r"\n\s*\n", "\n", body)]

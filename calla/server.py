@@ -48,6 +48,10 @@ from calla.logs import configure_logging
 from calla.model import ModelMissingError, latest_model
 from calla.peers import Peers
 from calla.records import Records
+from calla.reloading import Reloader, served_before
+from calla.reporting.journal import Journal
+from calla.reporting.own_words import cleaner
+from calla.reporting.route import add_report
 from calla.status import STATUS, gauge, metrics
 from calla.store import ConversationStore
 from calla.watch import PROBE_EVERY, PURGE_EVERY, Probes, Retention, notify, repeat, signs_of_life
@@ -96,6 +100,13 @@ def load_agent(config: Settings, model: Path, peers: Optional[Peers] = None) -> 
     erasure.register("conversations", conversations.erase)
     erasure.register("records", records.erase)
     erasure.register("hand-offs", agent.handoffs.erase)
+    journal = Journal(
+        conversations.database, secret_key(config), erasure.pending, cleaner if config.log_unanswered else None
+    )
+    agent.journal = journal
+    erasure.register("journal", journal.erase)
+    if peers is not None:
+        peers.on_forget(journal.let_go)
     return agent
 
 
@@ -108,10 +119,15 @@ def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any
     gauge("calla_queue", "Messages that wait to be understood", lambda: float(agent.pool.queued))
     gauge("calla_unsaved", "Turns that wait to be written", lambda: float(store.unsaved))
     gauge("calla_erasures_pending", "Erasures that are noted and not done", lambda: float(erasure.number_pending))
-    retention = Retention(config.retention_days, store.purge, records.purge, handoffs.purge)
+    journal = agent.journal
+    assert journal is not None
+    retention = Retention(config.retention_days, store.purge, records.purge, handoffs.purge, journal.purge)
+    questions = Retention(config.unanswered_days, journal.purge_questions, shown=False)
     return [
         repeat("Looking after the database", probes.look, PROBE_EVERY),
         repeat("Deleting by age", retention.purge, PURGE_EVERY),
+        repeat("Deleting questions by age", questions.purge, PURGE_EVERY),
+        journal.write(),
         repeat("Erasing what could not be erased", erasure.retry, RETRY_EVERY),
         *handoffs.start(),
         signs_of_life(),
@@ -162,10 +178,12 @@ def create_app(config: Settings, model: Path) -> Sanic:
             await peers.start()
         app.ctx.agent = load_agent(config, model, peers)
         await app.ctx.agent.warm_up()
+        await app.ctx.agent.journal.prepare()
 
     @app.listener("after_server_start")
     async def begin(app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         jobs.extend(loop.create_task(job) for job in background(config, app.ctx.agent))
+        jobs.append(loop.create_task(Reloader(app.ctx.agent, model, config.data_folder).run()))
         logger.info("Calla is ready.")
         notify("READY=1")
 
@@ -182,6 +200,7 @@ def create_app(config: Settings, model: Path) -> Sanic:
 
     add_health(app)
     add_inbound(app, config, lambda: getattr(getattr(app.ctx, "agent", None), "handoffs", None))
+    add_report(app, token)
 
     @app.middleware("request")
     async def only_known_api(request: Request) -> Optional[HTTPResponse]:
@@ -221,6 +240,22 @@ def add_health(app: Sanic) -> None:
         return response.raw(metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+def present_model(config: Settings) -> Path:
+    """Return the model to serve: that of the present state, or after a crash in the middle of an edit the one before.
+
+    Raises:
+        ModelMissingError: if there is neither.
+    """
+    try:
+        return latest_model()
+    except ModelMissingError as problem:
+        model = served_before(config.data_folder)
+        if model is None:
+            raise
+        logger.warning("%s Until then Calla answers with the model that served before, %s.", problem, model.name)
+        return model
+
+
 def main() -> int:
     """Serve until told to stop; returns the exit status."""
     configure_logging()
@@ -228,7 +263,7 @@ def main() -> int:
     os.umask(0o077)
     try:
         config = settings()
-        model = latest_model()
+        model = present_model(config)
     except (SettingsError, ModelMissingError) as problem:
         print(problem, file=sys.stderr)
         return 2

@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     proxies: int = Field(0, env="CALLA_PROXIES", ge=0, le=5)
     session_hours: int = Field(24, env="CALLA_SESSION_HOURS", ge=1, le=24 * 90)
     retention_days: int = Field(30, env="CALLA_RETENTION_DAYS", ge=1, le=3650)
+    log_unanswered: bool = Field(False, env="CALLA_LOG_UNANSWERED")
+    unanswered_days: int = Field(90, env="CALLA_UNANSWERED_DAYS", ge=1, le=3650)
     public_address: Optional[str] = Field(None, env="CALLA_PUBLIC_ADDRESS")
     messages_per_minute: int = Field(20, env="CALLA_MESSAGES_PER_MINUTE", ge=1)
     address_messages_per_minute: int = Field(120, env="CALLA_ADDRESS_MESSAGES_PER_MINUTE", ge=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field, fields
 from typing import Any, Callable
 
@@ -18,12 +19,38 @@ HANDOFFS = Counter(
     "calla_handoffs", "Events of hand-offs: delivered by kind, ended by time", ["what"], registry=REGISTRY
 )
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10)
-TO_REFERRAL = Histogram(
-    "calla_seconds_to_referral", "Seconds from a message to its referral", buckets=_SECONDS, registry=REGISTRY
-)
-TO_END = Histogram(
-    "calla_seconds_to_end", "Seconds from a message to the end of its answer", buckets=_SECONDS, registry=REGISTRY
-)
+# Messages over which ``/health`` says how long they took.
+_LATEST = 1_000
+
+
+class Durations:
+    """How long something took: all of it for ``/metrics``, the latest for ``/health``.
+
+    Args:
+        name: name of the metric.
+        what: what it measures.
+    """
+
+    def __init__(self, name: str, what: str) -> None:
+        self._all = Histogram(name, what, buckets=_SECONDS, registry=REGISTRY)
+        self._latest: deque[float] = deque(maxlen=_LATEST)
+
+    def observe(self, seconds: float) -> None:
+        """Add one."""
+        self._all.observe(seconds)
+        self._latest.append(seconds)
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the number of the latest, their median, 95th percentile and longest."""
+        if not self._latest:
+            return {"number": 0}
+        ordered = sorted(self._latest)
+        at = {"median": len(ordered) // 2, "p95": int(len(ordered) * 0.95), "longest": len(ordered) - 1}
+        return {"number": len(ordered), **{name: round(ordered[place], 3) for name, place in at.items()}}
+
+
+TO_REFERRAL = Durations("calla_seconds_to_referral", "Seconds from a message to its referral")
+TO_END = Durations("calla_seconds_to_end", "Seconds from a message to the end of its answer")
 
 
 @dataclass
@@ -88,7 +115,9 @@ class Status:
         return {**counters, "uptime_seconds": round(time.time() - self.started), **answers}
 
 
-STATUS = Status(started=time.time())
+STATUS = Status(
+    started=time.time(), facts={"seconds_to_referral": TO_REFERRAL.as_dict, "seconds_to_end": TO_END.as_dict}
+)
 _GAUGES: dict[str, Gauge] = {}
 
 

@@ -93,13 +93,15 @@ class Retention:
     Args:
         days: how long anything is kept.
         purges: functions that delete what is older than a time (seconds since the epoch).
+        shown: whether ``/health`` says when it last worked.
     """
 
-    def __init__(self, days: int, *purges: Purge) -> None:
+    def __init__(self, days: int, *purges: Purge, shown: bool = True) -> None:
         self._days = days
         self._purges = purges
         self.last = 0.0
-        STATUS.facts["last_deletion_by_age"] = lambda: round(self.last)
+        if shown:
+            STATUS.facts["last_deletion_by_age"] = lambda: round(self.last)
 
     async def purge(self) -> None:
         """Delete what is too old, everywhere."""

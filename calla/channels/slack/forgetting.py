@@ -129,6 +129,8 @@ async def forget_message(agent: GuardedAgent, conversation: str, message: str) -
     """Delete the event that holds what a person wrote in one message."""
     if isinstance(agent.tracker_store, ConversationStore):
         await agent.tracker_store.erase_message(conversation, message)
+    if agent.journal is not None:
+        await agent.journal.erase_message(conversation, message)
 
 
 async def is_stored(agent: GuardedAgent, conversation: str, message: str) -> bool:

@@ -322,7 +322,8 @@ class Desk:
         """Return all that is kept of the conversation, for the person whose it is."""
         events = await self.agent.tracker_store.last_events(session.sender, None)
         records = await self.agent.records.of(session.sender) if self.agent.records is not None else {}
-        return {"ok": True, "turns": history(events, None), "records": records}
+        noted = await self.agent.journal.of(session.sender) if getattr(self.agent, "journal", None) else {}
+        return {"ok": True, "turns": history(events, None), "records": {**records, **noted}}
 
     async def forget(self, sender: str) -> None:
         """Erase what this channel has of a conversation (see ``calla.erasure``)."""
