@@ -65,8 +65,8 @@ report: $(STAMP) ## what people asked and did not get, as one page: var/report.h
 evaluate: train ## measure: make evaluate FILE=questions.jsonl (URL=http://... for a running bot)
 	@$(PY) -m evaluation.evaluate $(FILE) $(if $(URL),--url $(URL))
 
-bench: train ## compare with Rasa's default pipeline on the same data
-	@$(PY) -m evaluation.bench
+bench: train ## speed beside Rasa's default pipeline (ANEW=1, BENCHMARKS=folder, ONLY="steps")
+	@$(PY) -m evaluation.bench $(if $(ANEW),--anew) $(if $(BENCHMARKS),--benchmarks $(BENCHMARKS)) $(if $(ONLY),--only "$(ONLY)")
 
 sbom: ## write calla.sbom.json (CycloneDX) from the lock; fetches its tool
 	@$(UV) tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-file calla.sbom.json

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import Any, Optional
 
+import rasa
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+from rasa.core.actions.action import RemoteAction
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.trackers import DialogueStateTracker, EventVerbosity
 from rasa.utils.endpoints import EndpointConfig
 
 from calla.catalogue import REFERRAL_PREFIX
@@ -51,3 +58,36 @@ class DeadlineEndpoint(EndpointConfig):
             isinstance(r, dict) and str(r.get("response", "")).startswith(REFERRAL_PREFIX) for r in responses
         ):
             raise NotAReferralError("the referral action answered with something else")
+
+
+class LeanAction(RemoteAction):
+    """An action of the action server, called without what costs more than the action itself."""
+
+    def _action_call_format(self, tracker: DialogueStateTracker, domain: Domain) -> dict[str, Any]:
+        """Return what the action server gets (see parent class): for a referral not the whole conversation.
+
+        It looks at the latest message alone, and a long conversation would make it slow.
+        """
+        if self.name() != REFERRAL_ACTION:
+            return dict(super()._action_call_format(tracker, domain))
+        state = {**tracker.current_state(EventVerbosity.NONE), "events": []}
+        return {
+            "next_action": self.name(),
+            "sender_id": tracker.sender_id,
+            "tracker": state,
+            "version": rasa.__version__,
+        }
+
+    def _validate_action_result(self, result: dict[str, Any]) -> bool:
+        """Check what the action server answered (see parent class, which also checks the schema, each time)."""
+        _result_check().validate(result)
+        return True
+
+
+@lru_cache(maxsize=1)
+def _result_check() -> Validator:
+    schema = RemoteAction.action_response_format_spec()
+    kind = validator_for(schema)
+    kind.check_schema(schema)
+    check: Validator = kind(schema)
+    return check

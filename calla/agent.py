@@ -14,12 +14,14 @@ from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
 from rasa.core.tracker_store import InMemoryTrackerStore, TrackerStore
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
 
 from calla import intake
 from calla.answers import CallaNaturalLanguageGenerator
 from calla.domain import trust_trained_domains
 from calla.erasure import Erasure, ErasureError
 from calla.fair_pool import FairPool
+from calla.handoff.handoffs import Handoffs
 from calla.peers import Peers
 from calla.plan import PLAN, referral_name
 from calla.processor import SHARE_OF, CallaProcessor
@@ -44,7 +46,10 @@ WARM_UP = "My report says BI-RADS 4. Also, what is vitamin K2?"
 ASK_RESPONSE = "utter_chat/delete_my_data"
 ERASE_RESPONSE = "utter_chat/confirm_erasure"
 ERASED_RESPONSE = "utter_erased"
+ERASED_PASSED_ON_RESPONSE = "utter_erased_passed_on"
 ERASURE_NOTED_RESPONSE = "utter_erasure_noted"
+# Texts that say that a conversation has been erased, or will be.
+ERASED_RESPONSES = (ERASED_RESPONSE, ERASED_PASSED_ON_RESPONSE, ERASURE_NOTED_RESPONSE)
 ERROR_RESPONSE = "utter_error"
 
 
@@ -124,6 +129,7 @@ class GuardedAgent(Agent):
     Attributes:
         records: the record of referrals; ``None`` in tools that keep none.
         erasure: forgets conversations; ``None`` in tools that keep none.
+        handoffs: hands conversations to people; ``None`` where nobody can be asked.
         journal: what became of each message; ``None`` in tools that keep none.
         peers: the other server processes; ``None`` if there are none.
         pool: the threads for understanding.
@@ -131,6 +137,7 @@ class GuardedAgent(Agent):
 
     records: Optional[Records] = None
     erasure: Optional[Erasure] = None
+    handoffs: Optional[Handoffs] = None
     journal: Optional[Journal] = None
     peers: Optional[Peers] = None
 
@@ -163,6 +170,7 @@ class GuardedAgent(Agent):
             lock_store=self.lock_store,
             action_endpoint=self.action_endpoint,
             generator=generator,
+            revise=self._revise,
         )
         if isinstance(generator, TemplatedNaturalLanguageGenerator):
             generator.responses = processor.domain.responses if processor.domain else {}
@@ -187,6 +195,10 @@ class GuardedAgent(Agent):
             logger.error("Understanding failed before the first message: %s", type(error).__name__)
             STATUS.failed("handling_failures", f"warming up: {type(error).__name__}")
 
+    async def _revise(self, message: UserMessage, tracker: DialogueStateTracker, parsed: dict[str, Any]) -> None:
+        if self.handoffs is not None and self.handoffs.enabled:
+            await self.handoffs.visitors.revise(message, tracker, parsed)
+
     # ------------------------------------------------------------------ the way of a message
 
     async def handle_message(self, message: UserMessage) -> Optional[list[dict[str, Any]]]:
@@ -197,6 +209,8 @@ class GuardedAgent(Agent):
         message.output_channel = watched
         MESSAGES.labels(str(message.input_channel or channel_name)).inc()
         began = asyncio.get_running_loop().time()
+        # Here, so that it is known to all that handle the message.
+        intake.screened(message.text)
         handling = asyncio.ensure_future(self._handle(message))
         result = None
         try:
@@ -270,7 +284,13 @@ class GuardedAgent(Agent):
             except Exception as error:
                 logger.error("The lock store failed: %s", type(error).__name__)
                 STATUS.failed("lock_failures", f"lock store: {type(error).__name__}")
-            return await self.processor.handle_message(message)  # type: ignore[union-attr]
+            handoffs = self.handoffs if self.handoffs is not None and self.handoffs.enabled else None
+            if handoffs is not None and await handoffs.visitors.take(message, self):
+                return None
+            result: Optional[list[dict[str, Any]]] = await self.processor.handle_message(message)  # type: ignore[union-attr]
+            if handoffs is not None:
+                await handoffs.visitors.copy(message, self)
+            return result
 
     async def _stand_in(self, message: UserMessage, watched: WatchedChannel, owed: list[str], way: str) -> None:
         """Send the referrals that a message is owed and that have not gone out."""
@@ -287,6 +307,10 @@ class GuardedAgent(Agent):
         if plan is not None:
             return [referral["response"] for referral in plan["referrals"]]
         return intake.owed(message.text, hints=hints)
+
+    async def say(self, name: str, message: UserMessage) -> None:
+        """Send a named response as part of the answer to a message."""
+        await self._send(name, message, message.output_channel)  # type: ignore[arg-type]
 
     async def _send(self, name: str, message: UserMessage, watched: WatchedChannel, way: str = "agent") -> None:
         if not isinstance(self.nlg, CallaNaturalLanguageGenerator):
@@ -333,7 +357,9 @@ class GuardedAgent(Agent):
 
     async def forget(self, conversation: str) -> str:
         """Forget a conversation everywhere; return the name of the text that truly says how far that got."""
+        passed_on = self.handoffs is not None and await self.handoffs.was_passed_on(conversation)
+        done = ERASED_PASSED_ON_RESPONSE if passed_on else ERASED_RESPONSE
         try:
-            return ERASED_RESPONSE if await self.erase(conversation) else ERASURE_NOTED_RESPONSE
+            return done if await self.erase(conversation) else ERASURE_NOTED_RESPONSE
         except ErasureError:
             return ERROR_RESPONSE

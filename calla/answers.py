@@ -26,6 +26,8 @@ CONTACT_PREFIX = "utter_contact/"
 EVIDENCE_PREFIX = "utter_evidence/"
 SOURCES_RESPONSE = "utter_sources_line"
 CLARIFY_RESPONSE = "utter_did_you_mean"
+# Where a message's understanding keeps values for placeholders of its answer.
+VALUES = "values"
 PRIVACY_RESPONSE, QUESTIONS_KEPT_RESPONSE = "utter_chat/privacy", "utter_questions_kept"
 # Buttons under an answer.
 MAX_BUTTONS = 3
@@ -68,12 +70,13 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
             the message, or ``None`` for an unknown response (Rasa logs it).
         """
         candidates: list[str] = []
+        values = {k: v for k, v in kwargs.items() if isinstance(v, str)}
         for event in reversed(tracker.events):
             if isinstance(event, UserUttered):
                 plan: Mapping[str, Any] = (event.parse_data or {}).get(PLAN) or {}  # type: ignore[assignment]
                 candidates = _candidates(utter_action, plan)
+                values = {**((event.parse_data or {}).get(VALUES) or {}), **values}  # type: ignore[dict-item]
                 break
-        values = {k: v for k, v in kwargs.items() if isinstance(v, str)}
         message = self.render(utter_action, values=values, candidates=candidates)
         if message is not None:
             message["metadata"]["channel"] = output_channel
@@ -137,8 +140,14 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
         return (referral.kind if referral else None) or "urgent"
 
     def _buttons(self, name: str, topic: Optional[Topic], candidates: list[str]) -> list[dict[str, str]]:
-        """What a clarification offers, or what may have been meant, then what is related; a button says its title."""
-        if name == CLARIFY_RESPONSE:
+        """What a clarification offers, or what may have been meant, then what is related; a button says its title.
+
+        A response that has buttons of its own has no others.
+        """
+        own = [button["title"] for button in self.responses[name][0].get("buttons") or ()]
+        if own:
+            titles = own
+        elif name == CLARIFY_RESPONSE:
             titles = [*self._titles(candidates), self._title(SOMETHING_ELSE_RESPONSE)]
         elif name.startswith(REFERRAL_PREFIX):
             titles = self._titles(candidates)

@@ -1,4 +1,4 @@
-"""Say in two seconds what is wrong with settings, contacts, database, disk and model (``make doctor``)."""
+"""Say in two seconds what is wrong with settings, contacts, database, hand-off, disk and model (``make doctor``)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import redis
 import sqlalchemy as sa
 
 from calla.database import engine_for
+from calla.handoff.check import inbox_problem
 from calla.http_guard import raise_descriptor_limit
 from calla.keys import secret_key
 from calla.model import ModelMissingError, latest_model
@@ -87,6 +88,14 @@ def database(config: Settings) -> Iterator[str]:
         yield f"The database does not work ({kind.splitlines()[0]}). Calla answers without it and stores nothing."
 
 
+def handoff(config: Settings) -> Iterator[str]:
+    """The hand-off to a person: whether its inbox answers, and knows the same secret."""
+    if problem := inbox_problem(config):
+        yield problem
+    if config.handoff and not config.handoff_hours:
+        yield "(CALLA_HANDOFF_HOURS is not set: visitors are told that Calla does not know if somebody is there)"
+
+
 def rights(connection: sa.engine.Connection) -> Iterator[str]:
     """What PostgreSQL must allow, so that what is erased leaves its log too."""
     role = "pg_has_role(current_user, 'pg_checkpoint', 'member')"
@@ -136,6 +145,7 @@ CHECKS: dict[str, Check] = {
     "contacts": contacts,
     "data folder": folder,
     "database": database,
+    "hand-off": handoff,
     "Redis": shared,
     "model": model,
     "machine": machine,

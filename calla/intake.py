@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Iterable
+from contextvars import ContextVar
+from typing import Iterable, Optional, Sequence
 
 from calla.catalogue import REFERRAL_PREFIX
 from calla.plan import SCREEN, Referral, is_referral, reduced, referral_name
-from calla.safety.screen import load_screen
+from calla.safety.screen import Finding, load_screen
 from calla.safety.vocabulary import KINDS
 from calla.text import MAX_SCREENED
 
+# The text that was screened last in the handling of a message, and what was found in it.
+_SCREENED: ContextVar[Optional[tuple[str, Sequence[Finding]]]] = ContextVar("screened", default=None)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -39,6 +42,18 @@ def bounded(text: str) -> str:
     return text[:low]
 
 
+def screened(text: str) -> Sequence[Finding]:
+    """Return what the screen finds in a text; the next look in the handling of the same message costs nothing.
+
+    What was found is kept with the handling of the message and goes with it.
+    """
+    found = _SCREENED.get()
+    if found is None or found[0] != text:
+        found = (text, tuple(load_screen().find(text)))
+        _SCREENED.set(found)
+    return found[1]
+
+
 def owed(text: str, *, hints: bool = False) -> list[str]:
     """Return the referrals that a message owes by the screen alone, most urgent first.
 
@@ -49,7 +64,7 @@ def owed(text: str, *, hints: bool = False) -> list[str]:
         hints: whether hints count too. Understanding has to confirm them; where it fails or
             comes too late, doubt refers.
     """
-    found = [f for f in load_screen().find(bounded(text)) if hints or not f.hint]
+    found = [f for f in screened(bounded(text)) if hints or not f.hint]
     referrals = [Referral(f.topic, f.kind, f"{REFERRAL_PREFIX}/{f.topic}", SCREEN) for f in found]
     return [referral.response for referral in reduced(referrals)]
 

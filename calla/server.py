@@ -39,6 +39,8 @@ from calla.channels.slack.channel import SlackInput
 from calla.channels.web.channel import WebInput
 from calla.channels.web.sockets import MAX_SOCKETS
 from calla.erasure import RETRY_EVERY, Erasure, Tombstones
+from calla.handoff.handoffs import Handoffs
+from calla.handoff.inbound import add_inbound
 from calla.http_guard import PatientProtocol, guard, raise_descriptor_limit
 from calla.keys import KEY_HEADER, action_key, secret_key
 from calla.locks import SharedLockStore
@@ -89,6 +91,7 @@ def load_agent(config: Settings, model: Path, peers: Optional[Peers] = None) -> 
     agent.load_model(model)
     agent.records = records
     agent.erasure = erasure
+    agent.handoffs = Handoffs(config, conversations.database, lambda: agent)
     agent.peers = peers
     if peers is not None:
         # First: what another process still holds must not be written after the rest is gone.
@@ -96,6 +99,7 @@ def load_agent(config: Settings, model: Path, peers: Optional[Peers] = None) -> 
         peers.on_forget(conversations.let_go)
     erasure.register("conversations", conversations.erase)
     erasure.register("records", records.erase)
+    erasure.register("hand-offs", agent.handoffs.erase)
     journal = Journal(
         conversations.database, secret_key(config), erasure.pending, cleaner if config.log_unanswered else None
     )
@@ -109,14 +113,15 @@ def load_agent(config: Settings, model: Path, peers: Optional[Peers] = None) -> 
 def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any, None]]:
     """Return what runs beside answering for as long as the server does."""
     store, records, erasure = agent.tracker_store, agent.records, agent.erasure
-    assert isinstance(store, ConversationStore) and records is not None and erasure is not None
+    handoffs = agent.handoffs
+    assert isinstance(store, ConversationStore) and records and erasure and handoffs
     probes = Probes(store.database, config.action_endpoint.replace("/webhook", "/health"), config.data_folder)
     gauge("calla_queue", "Messages that wait to be understood", lambda: float(agent.pool.queued))
     gauge("calla_unsaved", "Turns that wait to be written", lambda: float(store.unsaved))
     gauge("calla_erasures_pending", "Erasures that are noted and not done", lambda: float(erasure.number_pending))
     journal = agent.journal
     assert journal is not None
-    retention = Retention(config.retention_days, store.purge, records.purge, journal.purge)
+    retention = Retention(config.retention_days, store.purge, records.purge, handoffs.purge, journal.purge)
     questions = Retention(config.unanswered_days, journal.purge_questions, shown=False)
     return [
         repeat("Looking after the database", probes.look, PROBE_EVERY),
@@ -124,6 +129,7 @@ def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any
         repeat("Deleting questions by age", questions.purge, PURGE_EVERY),
         journal.write(),
         repeat("Erasing what could not be erased", erasure.retry, RETRY_EVERY),
+        *handoffs.start(),
         signs_of_life(),
     ]
 
@@ -186,12 +192,14 @@ def create_app(config: Settings, model: Path) -> Sanic:
         notify("STOPPING=1")
         for job in jobs:
             job.cancel()
+        await app.ctx.agent.handoffs.stop()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(app.ctx.agent.tracker_store.flush(), FLUSH_SECONDS)
         if peers is not None:
             await peers.close()
 
     add_health(app)
+    add_inbound(app, config, lambda: getattr(getattr(app.ctx, "agent", None), "handoffs", None))
     add_report(app, token)
 
     @app.middleware("request")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
+from calla.handoff.hours import HoursError, OpeningHours
 from calla.left_out import leave_out_libraries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,6 +96,18 @@ class Settings(BaseSettings):
     slack_allowed_outsiders: str = Field("", env="SLACK_ALLOWED_OUTSIDERS")
     slack_api_url: str = Field("https://slack.com/api/", env="SLACK_API_URL")
 
+    handoff: Optional[str] = Field(None, env="CALLA_HANDOFF")
+    handoff_team: Optional[str] = Field(None, env="CALLA_HANDOFF_TEAM")
+    handoff_url: Optional[str] = Field(None, env="CALLA_HANDOFF_URL")
+    handoff_secret: Optional[SecretStr] = Field(None, env="CALLA_HANDOFF_SECRET")
+    handoff_token: Optional[SecretStr] = Field(None, env="CALLA_HANDOFF_TOKEN")
+    handoff_account: Optional[int] = Field(None, env="CALLA_HANDOFF_ACCOUNT", ge=1)
+    handoff_inbox: Optional[int] = Field(None, env="CALLA_HANDOFF_INBOX", ge=1)
+    handoff_hours: str = Field("", env="CALLA_HANDOFF_HOURS")
+    handoff_time_zone: Optional[str] = Field(None, env="CALLA_HANDOFF_TIME_ZONE")
+    handoff_wait_minutes: float = Field(10, env="CALLA_HANDOFF_WAIT_MINUTES", gt=0, le=24 * 60)
+    handoff_idle_minutes: float = Field(30, env="CALLA_HANDOFF_IDLE_MINUTES", gt=0, le=24 * 60)
+
     class Config:
         """An empty variable counts as unset; a secret may come from a file."""
 
@@ -121,6 +134,18 @@ class Settings(BaseSettings):
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
                 raise ValueError(f"{origin!r} is not an origin such as https://www.example.org")
+        return value
+
+    @validator("handoff")
+    def _known_inbox(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value not in (None, "webhook", "slack", "chatwoot"):
+            raise ValueError("must be webhook, slack or chatwoot")
+        return value
+
+    @validator("handoff_url")
+    def _web_address(cls, value: Optional[str]) -> Optional[str]:  # noqa: N805
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+            raise ValueError("is not an address such as https://inbox.example.org/calla")
         return value
 
     @validator("database_url")
@@ -158,8 +183,9 @@ class Settings(BaseSettings):
 
     @property
     def placeholders(self) -> dict[str, str]:
-        """What texts may name: the contacts, and how long anything is kept."""
-        return {**self.contacts, "retention_days": str(self.retention_days)}
+        """What texts may name: the contacts, who answers, and how long anything is kept."""
+        team = {"handoff_team": self.handoff_team} if self.handoff_team else {}
+        return {**self.contacts, **team, "retention_days": str(self.retention_days)}
 
     @property
     def origins(self) -> list[str]:
@@ -198,6 +224,36 @@ def slack_problems(settings: Settings) -> list[str]:
     return problems
 
 
+# What an inbox cannot do without, by the name of its field.
+_NEEDED = {
+    "webhook": ("handoff_url", "handoff_secret"),
+    "chatwoot": ("handoff_url", "handoff_secret", "handoff_token", "handoff_account", "handoff_inbox"),
+    "slack": ("slack_bot_token", "slack_care_channel"),
+}
+
+
+def handoff_problems(settings: Settings) -> list[str]:
+    """Return what is wrong with the settings of the hand-off, a sentence each; none set is right too."""
+    problems: list[str] = []
+    kind = settings.handoff
+    for name in _NEEDED.get(kind or "", ()):
+        if getattr(settings, name) is None:
+            (variable,) = Settings.__fields__[name].field_info.extra["env_names"]
+            problems.append(f"CALLA_HANDOFF is {kind}, and that needs {variable}.")
+    if kind is None and any((settings.handoff_url, settings.handoff_secret, settings.handoff_token)):
+        problems.append("Settings of a hand-off are set without CALLA_HANDOFF (webhook, slack or chatwoot).")
+    secret = settings.handoff_secret.get_secret_value() if settings.handoff_secret else None
+    if kind == "webhook" and secret is not None and len(secret) < MIN_SECRET:
+        problems.append(f"CALLA_HANDOFF_SECRET is too easy to guess: take at least {MIN_SECRET} random characters.")
+    if settings.handoff_hours and not settings.handoff_time_zone:
+        problems.append("CALLA_HANDOFF_HOURS needs CALLA_HANDOFF_TIME_ZONE, such as Europe/London.")
+    try:
+        OpeningHours(settings.handoff_hours, settings.handoff_time_zone or "UTC")
+    except HoursError as problem:
+        problems.append(f"CALLA_HANDOFF_HOURS or CALLA_HANDOFF_TIME_ZONE: {problem}.")
+    return problems
+
+
 def unknown_problems(names: Iterable[str]) -> list[str]:
     """Return a sentence for each variable that looks like a setting of Calla's and is none."""
     known = {name for field in Settings.__fields__.values() for name in field.field_info.extra["env_names"]}
@@ -229,7 +285,7 @@ def settings_problems(settings: Settings, names: Iterable[str]) -> list[str]:
         names: names of the environment's variables.
     """
     names = set(names)
-    problems = [*unknown_problems(names), *slack_problems(settings)]
+    problems = [*unknown_problems(names), *slack_problems(settings), *handoff_problems(settings)]
     for name in MAY_BE_IN_FILES:
         if os.environ.get(name, "").strip() and os.environ.get(f"{name}_FILE", "").strip():
             problems.append(f"{name} and {name}_FILE are both set: set one of them.")

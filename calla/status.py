@@ -15,6 +15,9 @@ OUTCOMES = Counter("calla_outcomes", "What became of messages", ["outcome"], reg
 REFERRALS = Counter("calla_referrals", "Referrals sent, by kind and way", ["kind", "way"], registry=REGISTRY)
 FAILURES = Counter("calla_failures", "Failures, by the counter of /health", ["what"], registry=REGISTRY)
 REFUSED = Counter("calla_refused", "Messages refused for the time being, by reason", ["reason"], registry=REGISTRY)
+HANDOFFS = Counter(
+    "calla_handoffs", "Events of hand-offs: delivered by kind, ended by time", ["what"], registry=REGISTRY
+)
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10)
 # Messages over which ``/health`` says how long they took.
 _LATEST = 1_000

@@ -178,6 +178,34 @@ def test_contacts_fill_the_referrals_and_default_phrases_stand_in(monkeypatch: p
             assert (f"<{variable}>" in text) == (f"{{{placeholder}}}" in source), (name, variable)
 
 
+@pytest.mark.parametrize(
+    "values, says",
+    [
+        ({"CALLA_HANDOFF": "pigeon"}, "webhook, slack or chatwoot"),
+        ({"CALLA_HANDOFF": "webhook", "CALLA_HANDOFF_SECRET": STRONG}, "CALLA_HANDOFF_URL"),
+        ({"CALLA_HANDOFF": "webhook", "CALLA_HANDOFF_URL": "https://a.example"}, "CALLA_HANDOFF_SECRET"),
+        (
+            {"CALLA_HANDOFF": "webhook", "CALLA_HANDOFF_URL": "https://a.example", "CALLA_HANDOFF_SECRET": "short"},
+            "too easy to guess",
+        ),
+        ({"CALLA_HANDOFF": "slack"}, "SLACK_CARE_CHANNEL"),
+        ({"CALLA_HANDOFF": "chatwoot", "CALLA_HANDOFF_URL": "https://a.example"}, "CALLA_HANDOFF_TOKEN"),
+        ({"CALLA_HANDOFF_URL": "ftp://a.example"}, "CALLA_HANDOFF_URL"),
+        ({"CALLA_HANDOFF_URL": "https://a.example"}, "without CALLA_HANDOFF"),
+        ({"CALLA_HANDOFF_HOURS": "Mon 09:00-17:00"}, "CALLA_HANDOFF_TIME_ZONE"),
+        ({"CALLA_HANDOFF_HOURS": "nine to five", "CALLA_HANDOFF_TIME_ZONE": "UTC"}, "CALLA_HANDOFF_HOURS"),
+        ({"CALLA_HANDOFF_WAIT_MINUTES": "0"}, "CALLA_HANDOFF_WAIT_MINUTES"),
+    ],
+)
+def test_a_hand_off_that_cannot_work_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], says: str
+) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        read_settings()
+
+
 @pytest.mark.parametrize("name", MAY_BE_IN_FILES)
 def test_a_secret_comes_from_a_file(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     values = {"DATABASE_URL": "postgresql://calla:secret@db/calla", "REDIS_URL": "redis://:secret@cache/0"}

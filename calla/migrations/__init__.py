@@ -1,7 +1,8 @@
 """The database's tables, made and changed step by step (Alembic).
 
 A step only adds: while a new version starts beside the old one, both use the same tables. What an
-older version needs no longer is taken away one version later.
+older version needs no longer is taken away one version later. Steps that know nothing of each other
+may stand side by side (several heads).
 """
 
 from __future__ import annotations
@@ -39,4 +40,4 @@ def migrate(engine: sa.engine.Engine) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        command.upgrade(configuration(connection), "head")
+        command.upgrade(configuration(connection), "heads")

@@ -13,6 +13,7 @@ from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from calla.intake import screened
 from calla.safety.screen import load_screen
 from calla.understanding.reading import english
 
@@ -52,7 +53,7 @@ class SafetyScreen(Tokenizer):
             raw = message.get(TEXT)
             text = raw if isinstance(raw, str) else ""
             message.set(RAW_TEXT, text)
-            found = load_screen().find(text)
+            found = screened(text)
             message.set("screened", found)
             message.set(
                 FINDINGS, [{"topic": f.topic, "rule": f.rule, "hint": f.hint} for f in found], add_to_output=True

@@ -12,7 +12,7 @@ None of the top-level keys is one that Rasa knows, so Rasa leaves these files al
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -42,6 +42,8 @@ KINDS: Mapping[str, str] = {
     "medicines": "prescriber",
 }
 
+EXCEPT = "except"
+_UNLESS = ("unless", "unless_clause", "unless_message")
 _FILE_KEYS = frozenset({"subject", "lists", "entries"})
 _ENTRY_KEYS = frozenset(
     {
@@ -89,6 +91,21 @@ class VocabularyError(ValueError):
 
 
 @dataclass(frozen=True)
+class Excuse:
+    """Something that silences an entry, with the reason why it is there.
+
+    Attributes:
+        key: ``except`` or one of the ``unless`` keys.
+        what: the pattern, or the name of the word list.
+        example: a harmless sentence that the entry would flag without it.
+    """
+
+    key: str
+    what: str
+    example: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """One entry of the vocabulary.
 
@@ -98,7 +115,8 @@ class Entry:
         patterns: compiled patterns; any of them suffices.
         example: a sentence that only this entry catches.
         needs: word lists of which each must occur somewhere in the message.
-        unless: word lists; a match beside one of their words is disregarded.
+        unless: word lists, each with a harmless example that needs it; a match beside one
+            of their words is disregarded.
         unless_clause: the same for the whole clause; only for broad nets, since what a
             clause says elsewhere ("..., is chocolate ok") seldom excuses a finding.
         unless_message: the same for the whole message; only where the other words show
@@ -108,6 +126,7 @@ class Entry:
             organ, "despite" breast).
         exceptions: patterns; their words are not read by this entry ("a lump of
             chocolate"), so that a finding beside them is still found.
+        excuses: each exception and each list of ``unless`` with its harmless example.
         negatable: whether "no ..." takes the finding away.
         hint: whether a match is only a hint: words that owe a referral more often than
             not, but that everyday stories hold too. A hint needs the learned detector
@@ -124,8 +143,18 @@ class Entry:
     unless_message: tuple[str, ...] = ()
     despite: tuple[str, ...] = ()
     exceptions: tuple[Pattern, ...] = ()
+    excuses: tuple[Excuse, ...] = ()
     negatable: bool = True
     hint: bool = False
+
+    def without(self, excuse: Excuse) -> Entry:
+        """Return the entry without one of its excuses (for the tests that show that each is needed)."""
+        rest = tuple(e for e in self.excuses if e != excuse)
+        if excuse.key == EXCEPT:
+            kept = tuple(p for p in self.exceptions if p.source != excuse.what)
+            return replace(self, exceptions=kept, excuses=rest)
+        lists = tuple(name for name in getattr(self, excuse.key) if name != excuse.what)
+        return replace(self, excuses=rest, **{excuse.key: lists})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -175,10 +204,18 @@ def _strings(where: str, value: Any) -> list[str]:
     return value
 
 
-def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
-    if not isinstance(data, dict):
-        raise VocabularyError(f"{path.name}: each entry must be a mapping")
-    where = f"{path.name}: entry {data.get('id', '?')!r}"
+def _excuses(where: str, data: Mapping[str, Any]) -> tuple[Excuse, ...]:
+    """Read what silences an entry: each pattern or list with the example that needs it."""
+    found: list[Excuse] = []
+    for key in (EXCEPT, *_UNLESS):
+        value = data.get(key, {})
+        if not isinstance(value, dict) or not all(isinstance(v, str) and v.strip() for v in value.values()):
+            raise VocabularyError(f"{where}: {key!r} must give each of its lines a harmless example")
+        found.extend(Excuse(key, str(what), example) for what, example in value.items())
+    return tuple(found)
+
+
+def _check_entry(where: str, data: Mapping[str, Any], lists: WordLists) -> None:
     _check_keys(where, data, _ENTRY_KEYS)
     for key in _ENTRY_REQUIRED:
         if not data.get(key):
@@ -187,38 +224,43 @@ def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
         raise VocabularyError(f"{where}: an id is lower-case letters, digits and underscores")
     if data["topic"] not in KINDS:
         raise VocabularyError(f"{where}: unknown topic {data['topic']!r}. Allowed topics: {', '.join(KINDS)}")
-    negatable, hint = data.get("negatable", "yes"), data.get("hint", "no")
-    for key, value in (("negatable", negatable), ("hint", hint)):
-        if value not in ("yes", "no"):
+    for key in ("negatable", "hint"):
+        if data.get(key, "no") not in ("yes", "no"):
             raise VocabularyError(f"{where}: {key!r} is yes or no")
-    for key in ("needs", "unless", "unless_clause", "unless_message", "despite"):
-        for name in _strings(where, data.get(key, [])):
+    if not isinstance(data["patterns"], list) or not all(isinstance(p, str) for p in data["patterns"]):
+        raise VocabularyError(f"{where}: 'patterns' must be a list of lines")
+    for key in ("needs", *_UNLESS, "despite"):
+        names = list(data[key]) if isinstance(data.get(key), dict) else _strings(where, data.get(key, []))
+        for name in names:
             if name not in lists:
                 raise VocabularyError(f"{where}: no word list {name!r}. Known lists: {', '.join(sorted(lists))}")
-    patterns = data["patterns"]
-    if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
-        raise VocabularyError(f"{where}: 'patterns' must be a list of lines")
-    excepted = data.get("except", [])
-    if not isinstance(excepted, list) or not all(isinstance(p, str) for p in excepted):
-        raise VocabularyError(f"{where}: 'except' must be a list of lines")
+
+
+def _entry(path: Path, data: Any, lists: WordLists) -> Entry:
+    if not isinstance(data, dict):
+        raise VocabularyError(f"{path.name}: each entry must be a mapping")
+    where = f"{path.name}: entry {data.get('id', '?')!r}"
+    _check_entry(where, data, lists)
+    excuses = _excuses(where, data)
+    excepted = [e.what for e in excuses if e.key == EXCEPT]
     try:
-        compiled = tuple(p for line in patterns for p in compile_pattern(line, lists))
+        compiled = tuple(p for line in data["patterns"] for p in compile_pattern(line, lists))
         exceptions = tuple(p for line in excepted for p in compile_pattern(line, lists))
     except PatternError as error:
         raise VocabularyError(f"{where}: {error}") from error
+    unless = {key: tuple(e.what for e in excuses if e.key == key) for key in _UNLESS}
     return Entry(
         id=data["id"],
         topic=data["topic"],
         patterns=compiled,
         example=data["example"],
         needs=tuple(_strings(where, data.get("needs", []))),
-        unless=tuple(_strings(where, data.get("unless", []))),
-        unless_clause=tuple(_strings(where, data.get("unless_clause", []))),
-        unless_message=tuple(_strings(where, data.get("unless_message", []))),
         despite=tuple(_strings(where, data.get("despite", []))),
         exceptions=exceptions,
-        negatable=negatable == "yes",
-        hint=hint == "yes",
+        excuses=excuses,
+        negatable=data.get("negatable", "yes") == "yes",
+        hint=data.get("hint", "no") == "yes",
+        **unless,
     )
 
 

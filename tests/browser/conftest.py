@@ -97,4 +97,5 @@ def visit(visitors: Callable[..., Visitor], server: RealServer) -> Callable[...,
 def meet(visitors: Callable[..., Visitor], scripted: ScriptedServer) -> Callable[..., Visitor]:
     """Make visitors of the scripted server (or of the page that is named)."""
     scripted.script.clear()
+    scripted.stands = None
     return lambda url="", **options: visitors(url or scripted.url, **options)

@@ -17,6 +17,7 @@ from typing_extensions import Self
 from web_server import channel_alone
 
 from calla.answers import CallaNaturalLanguageGenerator
+from calla.handoff.visitors import PASSED_ON
 from calla.settings import ROOT, settings
 
 ANSWER = "utter_faq/what_is_mk7"
@@ -42,11 +43,13 @@ class ScriptedServer:
     Attributes:
         script: the responses to a message, by name or as rendered; others get ``ANSWER``.
         heard: the messages that came, in order.
+        stands: how things stand with a person, as windows are told.
     """
 
     def __init__(self, **config: Any) -> None:
         self.script: dict[str, list[Union[str, dict[str, Any]]]] = {}
         self.heard: list[str] = []
+        self.stands: Optional[dict[str, str]] = None
         self._config = config
         self._held: dict[str, asyncio.Event] = {}
         self._running: Optional[SimpleNamespace] = None
@@ -95,6 +98,30 @@ class ScriptedServer:
 
         return release
 
+    def person_is(self, stands: Optional[dict[str, str]], *, told: bool = True) -> None:
+        """Change how things stand with a person in the latest conversation, and tell its windows."""
+        self.stands = stands
+        if told:
+            self._do(self.channel.desk.handoff_changed(self._latest))
+
+    def person_says(self, text: str, name: str = "Kim Lee", *, told: bool = True) -> None:
+        """Have a person write in the latest conversation."""
+        metadata = {"utter_action": "utter_person", "metadata": {"body": text, "person": name}}
+        self.events.append(BotUttered(text, {}, metadata))
+        if told:
+            self._do(self.channel.desk.spoken(self._latest, 1))
+
+    @property
+    def _latest(self) -> str:
+        assert self._running is not None
+        return str(next(reversed(self._running.agent.events)))
+
+    def _do(self, job: Any) -> None:
+        asyncio.run_coroutine_threadsafe(job, self._loop).result(20)
+
+    async def _status(self, _: str) -> Optional[dict[str, str]]:
+        return self.stands
+
     def refuse_after(self, number: int, wait: float = 1.0) -> None:
         """Let the limit of messages refuse one, once so many more have been taken, however fast they come.
 
@@ -119,6 +146,7 @@ class ScriptedServer:
         async with channel_alone(**self._config) as running:
             running.agent.domain, running.agent.nlg = domain, nlg
             running.agent.handle_message = self._handler(running.agent)
+            running.agent.handoffs = SimpleNamespace(status=self._status)
             self._running = running
             self._ready.set()
             await self._stop.wait()
@@ -131,6 +159,9 @@ class ScriptedServer:
                 await held.wait()
             events = agent.events.setdefault(message.sender_id, [])
             events.append(UserUttered(message.text, message_id=message.message_id))
+            if self.stands and self.stands["state"] == "taken" and message.text not in self.script:
+                message.metadata[PASSED_ON] = True
+                return
             for name in self.script.get(message.text, [ANSWER]):
                 answer = name if isinstance(name, dict) else {**agent.nlg.render(name), "utter_action": name}
                 rendered = {"text": answer["metadata"]["body"], **answer}

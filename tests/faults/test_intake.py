@@ -14,6 +14,7 @@ from rasa.core.channels.channel import UserMessage
 
 from calla import intake
 from calla.agent import INTAKE_GRACE, MESSAGE_DEADLINE
+from calla.safety.screen import Screen
 from calla.status import STATUS
 from calla.text import MAX_SCREENED
 from tests.faults.test_stores import Collector
@@ -222,3 +223,24 @@ def test_a_referral_that_a_channel_does_not_take_is_counted(bot: Any) -> None:
         bot._loop.run_until_complete(_waited(bot, FINDING, Deaf()))
     assert STATUS.undelivered_referrals > before
     assert STATUS.last_undelivered_referral > 0
+
+
+def test_one_message_is_screened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    find = Screen.find
+    monkeypatch.setattr(Screen, "find", lambda self, text: looks.append(text) or find(self, text))
+
+    async def owed(text: str) -> list[str]:
+        return intake.owed(text)
+
+    async def handling() -> None:
+        intake.screened(FINDING)
+        assert await asyncio.ensure_future(owed(FINDING)) == ["utter_referral/suspicious_finding"]
+        # Another text is looked at anew.
+        assert intake.owed("what is vitamin k2") == []
+
+    asyncio.run(handling())
+    assert looks == [FINDING, "what is vitamin k2"]
+    # The next message with the same words is another message.
+    asyncio.run(handling())
+    assert len(looks) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,23 @@ import pytest
 import yaml
 
 from calla.safety.screen import Screen
-from calla.safety.vocabulary import DEFAULT_FOLDER, NOT_VOCABULARY, VocabularyError, load_vocabulary
+from calla.safety.vocabulary import (
+    DEFAULT_FOLDER,
+    NOT_VOCABULARY,
+    Entry,
+    Excuse,
+    VocabularyError,
+    load_vocabulary,
+)
 
 VOCABULARY = load_vocabulary()
 WHOLE = Screen(VOCABULARY)
 ENTRIES = [pytest.param(e, id=e.id) for e in VOCABULARY.entries]
+EXCUSES = [
+    pytest.param(entry, excuse, id=f"{entry.id}-{excuse.key}-{number}")
+    for entry in VOCABULARY.entries
+    for number, excuse in enumerate(entry.excuses)
+]
 # Top-level keys that Rasa would read as its own.
 RASA_KEYS = {
     "nlu",
@@ -37,6 +50,23 @@ def test_example_is_found_and_by_this_entry_alone(entry) -> None:  # type: ignor
     assert WHOLE.find(entry.example)[0].rule == entry.id
     rest = Screen(replace(VOCABULARY, entries=tuple(e for e in VOCABULARY.entries if e.id != entry.id)))
     assert rest.find(entry.example) == [], f"{entry.id!r} is not needed for its own example"
+
+
+@pytest.mark.parametrize(("entry", "excuse"), EXCUSES)
+def test_an_excuse_is_needed_for_its_example(entry: Entry, excuse: Excuse) -> None:
+    """The harmless example beside each exception is not found; without the exception it is (mutation)."""
+    assert entry.topic not in {f.topic for f in WHOLE.find(excuse.example)}
+    rest = tuple(entry.without(excuse) if e is entry else e for e in VOCABULARY.entries)
+    found = {f.topic: f.rule for f in Screen(replace(VOCABULARY, entries=rest)).find(excuse.example)}
+    assert found.get(entry.topic) == entry.id, f"{excuse.what!r} changes nothing for its own example"
+
+
+def test_every_list_and_every_despite_is_used() -> None:
+    """What nobody refers to any more is deleted."""
+    text = "".join(path.read_text(encoding="utf-8") for path in DEFAULT_FOLDER.glob("*.yml"))
+    idle = [name for name in VOCABULARY.lists if len(re.findall(rf"\b{name}\b", text)) < 2]
+    assert idle == []
+    assert [e.id for e in VOCABULARY.entries if e.despite and not (e.unless or e.unless_message)] == []
 
 
 def test_leaving_out_an_entry_by_id() -> None:
@@ -89,6 +119,9 @@ def test_a_good_file_is_read(folder: Path) -> None:
         ({"example": ""}, "needs the key 'example'"),
         ({"needs": ["nothing_like_it"]}, "no word list 'nothing_like_it'"),
         ({"negatable": "maybe"}, "'negatable' is yes or no"),
+        ({"except": ["natto beans"]}, "'except' must give each of its lines a harmless example"),
+        ({"unless": {"supplement": ""}}, "'unless' must give each of its lines a harmless example"),
+        ({"unless": {"nothing_like_it": "x"}}, "no word list 'nothing_like_it'"),
     ],
 )
 def test_a_wrong_entry_is_refused(folder: Path, change: dict[str, object], message: str) -> None:

@@ -30,13 +30,21 @@ from calla.channels.slack.letters import Letters, letter_for, to_place
 from calla.channels.web import sessions
 from calla.database import Database, NotScrubbedError, engine_for
 from calla.erasure import Erasure, Tombstones
+from calla.handoff import ledger as handoff_ledger
 from calla.migrations import migrate
 from calla.records import Records
 from calla.store import EVENTS, ConversationStore
 from evaluation.services import PostgreSQL
 from tests.running import ROOT
 
-TABLES = [SQLTrackerStore.Base.metadata, records._METADATA, watch._METADATA, sessions._METADATA, ledger.METADATA]
+TABLES = [
+    SQLTrackerStore.Base.metadata,
+    records._METADATA,
+    watch._METADATA,
+    sessions._METADATA,
+    ledger.METADATA,
+    handoff_ledger.METADATA,
+]
 KEY = "a key of tests, long enough to hash with"
 
 

@@ -5,6 +5,7 @@ import {Connection, type Delivery, type State} from './connection';
 import {addStyles, ENTRANCE, type Hooks, type Mount, type MountedChat} from './contract';
 import {Help, type Trouble} from './help';
 import {spoken, type Look} from './message';
+import {HandoffLine} from './handoff';
 import type {Options} from './options';
 import {Panel} from './panel';
 import {ERASED, HISTORY_TURNS, type BotMessage, type Rating, type SessionReply} from './protocol';
@@ -40,6 +41,11 @@ class Chat implements MountedChat {
   private started = false;
   private loadingEarlier = false;
   private writing: number | undefined;
+  private readonly person = new HandoffLine(
+    () => this.connection.look(),
+    (text) => this.announcer.say(text),
+    (text) => this.say(text),
+  );
 
   constructor(
     root: ShadowRoot,
@@ -63,7 +69,7 @@ class Chat implements MountedChat {
     });
     this.thread = new Thread(this.look, this.panel.jump, () => void this.loadEarlier());
     this.composer = new Composer(texts, this.keep.get('draft', ''), (text) => this.keep.set('draft', text), (text) => this.say(text));
-    this.panel.assemble(this.thread.element, this.composer.element, this.announcer.assertive, this.announcer.polite);
+    this.panel.assemble(this.person.element, this.thread.element, this.composer.element, this.announcer.assertive, this.announcer.polite);
     this.panel.zoom(this.keep.get('zoom', 1));
     this.connection = this.connect();
   }
@@ -98,6 +104,7 @@ class Chat implements MountedChat {
   destroy(): void {
     this.connection.stop();
     this.announcer.stop();
+    this.person.stop();
     this.thread.clear();
     this.thread.view.stop();
     this.slow.forEach((timer) => clearTimeout(timer));
@@ -117,6 +124,11 @@ class Chat implements MountedChat {
       delivery: (turn, delivery) => this.delivered(turn, delivery),
       notice: (turn, message) => this.notice(turn, message),
       erased: () => this.wipe(),
+      handoff: (handoff) => {
+        this.thread.silent = handoff?.state === 'taken';
+        this.panel.showNote(this.thread.silent);
+        this.person.show(handoff);
+      },
       contacts: (contacts) => this.help.suggest(contacts),
     });
   }
@@ -179,7 +191,7 @@ class Chat implements MountedChat {
     const {texts} = this;
     if (delivery === 'sending') this.wait(turn);
     else if (delivery !== 'sent') this.arrived(turn);
-    if (delivery === 'sent') {
+    if (delivery === 'sent' && !this.thread.silent) {
       const typing = put(texts.typing, {title: this.options.title});
       clearTimeout(this.writing);
       this.writing = window.setTimeout(() => this.slow.has(turn) && this.announcer.say(typing, 'state'), WRITING);
@@ -273,6 +285,7 @@ class Chat implements MountedChat {
     this.keep.set('questions', {});
     this.keep.set('draft', '');
     this.composer.clear();
+    this.person.show(null);
     this.thread.clear();
   }
 

@@ -6,7 +6,7 @@
  * same id, so that nothing is lost and nothing is answered twice.
  */
 import {io, type Socket} from 'socket.io-client';
-import type {BotMessage, Contact, Rating, Reply, SessionReply, Turn} from './protocol';
+import type {BotMessage, Contact, Handoff, Rating, Reply, SessionReply, Turn} from './protocol';
 import {Requests, type Reason} from './requests';
 import type {Keep, Pending} from './storage';
 
@@ -22,6 +22,7 @@ export interface Listener {
   delivery(turn: string, delivery: Delivery): void;
   notice(turn: string, message: BotMessage): void;
   erased(): void;
+  handoff(handoff: Handoff | null): void;
   /** Whom to call, told with a refusal: nothing else may be known yet. */
   contacts(contacts: Contact[]): void;
 }
@@ -44,6 +45,7 @@ export class Connection {
   private state: State = 'connecting';
   private reason: Reason | undefined;
   private failures = 0;
+  private looks = 0;
   private retry = RETRY_FIRST;
   private timer: number | undefined;
   private watchdog: number | undefined;
@@ -74,8 +76,7 @@ export class Connection {
     this.cancel();
     clearTimeout(this.watchdog);
     clearTimeout(this.patience);
-    this.socket?.removeAllListeners();
-    this.socket?.disconnect();
+    this.socket?.removeAllListeners().disconnect();
     this.socket = undefined;
   }
 
@@ -88,14 +89,12 @@ export class Connection {
     try {
       const session = (await this.requests.send('session', {})) as unknown as SessionReply;
       if (this.ended.signal.aborted) return;
-      if (!session.ok) {
-        this.turnedAway(session);
-        return;
-      }
+      if (!session.ok) return void this.turnedAway(session);
       this.keep.set('token', session.token);
       this.maxLength = session.max_length;
       this.retry = RETRY_FIRST;
       this.listener.session(session);
+      if (session.handoff !== undefined) this.listener.handoff(session.handoff);
       for (const turn of session.history) this.settle(turn.id, session.running);
       this.set('ready');
       this.connect(session.token);
@@ -142,6 +141,14 @@ export class Connection {
     return (reply.history ?? []).some((one) => one.id === turn) ? [] : (reply.history ?? []);
   }
 
+  /** Ask what there is of a person: often without a socket, else in case nobody has told. */
+  look(): void {
+    if (this.socket?.connected && (this.looks += 1) % 4) return;
+    const token = this.keep.get('token', '');
+    // An answer about a conversation that has been erased meanwhile brings nothing back.
+    void this.call('sync', {}).then((reply) => token === this.keep.get('token', '') && this.take(reply), () => undefined);
+  }
+
   /** Erase the conversation on the server; true if that was done. */
   async erase(): Promise<boolean> {
     try {
@@ -167,9 +174,7 @@ export class Connection {
   }
 
   /** The messages that are still to be sent or answered. */
-  get pending(): readonly Pending[] {
-    return this.outbox;
-  }
+  get pending(): readonly Pending[] { return this.outbox; }
 
   // ----------------------------------------------------------------------------- transport
 
@@ -204,16 +209,13 @@ export class Connection {
     socket.on('disconnect', (reason) => {
       if (reason === 'io client disconnect') return;
       this.inFlight = undefined;
-      if (reason === 'io server disconnect') this.set('connecting');
-      else this.set('offline', 'offline');
-      if (reason === 'io server disconnect') this.later(() => void this.start());
+      if (reason !== 'io server disconnect') return this.set('offline', 'offline');
+      this.set('connecting');
+      this.later(() => void this.start());
     });
     socket.on('connect_error', (error) => {
-      if (error.message === 'unauthorized') {
-        // The token has run out: a new session, then the waiting messages.
-        void this.start();
-        return;
-      }
+      // The token has run out: a new session, then the waiting messages.
+      if (error.message === 'unauthorized') return void this.start();
       this.failures += 1;
       if (this.failures >= ATTEMPTS) void this.viaRequests();
       else if (!socket.active) this.later(() => socket.connect());
@@ -221,6 +223,7 @@ export class Connection {
     socket.on('user', (turn: {id: string; text: string}) => this.listener.user(turn.id, turn.text));
     socket.on('bot', (message: BotMessage) => this.listener.bot(message));
     socket.on('done', ({turn}: {turn: string}) => this.finish(turn));
+    socket.on('handoff', ({handoff}: Reply) => handoff !== undefined && this.listener.handoff(handoff));
     socket.on('erased', () => {
       this.forget();
       this.listener.erased();
@@ -253,15 +256,12 @@ export class Connection {
 
   private take(reply: Reply): void {
     if (!reply.ok) return;
+    if (reply.handoff !== undefined) this.listener.handoff(reply.handoff);
     for (const turn of reply.history ?? []) {
-      this.replay(turn);
+      this.listener.user(turn.id, turn.text);
+      turn.messages.forEach((message) => this.listener.bot(message));
       this.settle(turn.id, reply.running ?? []);
     }
-  }
-
-  private replay(turn: Turn): void {
-    this.listener.user(turn.id, turn.text);
-    turn.messages.forEach((message) => this.listener.bot(message));
   }
 
   private async call(name: string, data: object): Promise<Reply> {

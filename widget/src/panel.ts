@@ -62,7 +62,7 @@ export class Panel {
   }
 
   /** Put the parts together and onto the page. */
-  assemble(thread: HTMLElement, composer: HTMLElement, ...regions: HTMLElement[]): void {
+  assemble(person: HTMLElement, thread: HTMLElement, composer: HTMLElement, ...regions: HTMLElement[]): void {
     const {options, texts} = this;
     const heading = make(options.page ? 'h1' : 'h2', {class: 'title', id: 'calla-title'}, options.title);
     const header = make(
@@ -74,14 +74,15 @@ export class Panel {
     );
     if (!options.page) header.append(button({class: 'icon-button close', 'aria-label': texts.close, title: texts.close}, this.deeds.leave, icon(ICONS.close, 22)));
     const chat = make('div', {class: 'chat'}, thread, this.help.sheet, this.menu);
-    this.element.append(header, this.note, this.help.box, chat, this.jump, composer, ...regions, this.confirm);
+    this.element.append(header, this.note, person, this.help.box, chat, this.jump, composer, ...regions, this.confirm);
     this.showNote();
     this.root.append(this.element);
   }
 
-  showNote(): void {
+  /** Say what the chat is, while it is not a person who answers, and whom to call. */
+  showNote(person = false): void {
     const {texts} = this;
-    this.note.replaceChildren(`${texts.doctor} `, make('strong', {}, this.help.sentence), ` ${put(texts.english, {title: this.options.title})}`);
+    this.note.replaceChildren(person ? '' : `${texts.doctor} `, make('strong', {}, this.help.sentence), ` ${put(texts.english, {title: this.options.title})}`);
   }
 
   open(): void {

@@ -36,6 +36,14 @@ export interface Turn {
   messages: BotMessage[];
 }
 
+/** How things stand with a person; words and button are the server's. */
+export interface Handoff {
+  state: 'waiting' | 'taken';
+  text: string;
+  /** What the visitor says to end it. */
+  button: string;
+}
+
 export interface Reply {
   ok: boolean;
   error?: string;
@@ -44,6 +52,8 @@ export interface Reply {
   token?: string;
   history?: Turn[];
   running?: string[];
+  /** Nothing is known of it if it is left out. */
+  handoff?: Handoff | null;
   /** Answers; with a refusal, the referrals that are owed all the same. */
   messages?: BotMessage[];
 }
@@ -63,6 +73,6 @@ export type Reason = (typeof REASONS)[number];
 export type Rating = 'up' | 'down' | 'none' | Reason;
 
 /** Responses that tell that a conversation has been erased, or will be. */
-export const ERASED = ['utter_erased', 'utter_erasure_noted', 'utter_chat/delete_my_data'];
+export const ERASED = ['utter_erased', 'utter_erased_passed_on', 'utter_erasure_noted', 'utter_chat/delete_my_data'];
 /** Turns that the server sends at once; older ones are asked for. */
 export const HISTORY_TURNS = 20;

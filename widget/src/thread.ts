@@ -15,6 +15,8 @@ const LINES = 5;
 export class Thread {
   readonly element: HTMLElement;
   readonly view: View;
+  /** A person has the conversation: the program writes nothing. */
+  silent = false;
   private readonly flow = make('div', {class: 'flow'});
   private readonly more: HTMLButtonElement;
   private readonly turns = new Map<string, HTMLElement>();
@@ -155,7 +157,7 @@ export class Thread {
   /** Show that an answer is being written. */
   private write(id: string): void {
     const turn = this.turns.get(id);
-    if (!turn || turn.querySelector('.dots')) return;
+    if (!turn || this.silent || turn.querySelector('.dots')) return;
     const label = put(this.look.texts.typing, {title: this.look.title});
     turn.append(make('p', {class: 'dots', role: 'img', 'aria-label': label}, make('span'), make('span'), make('span')));
   }

@@ -70,7 +70,7 @@ export class View {
       this.unseen.set(article, message.kind);
       this.observer.observe(article.querySelector('.referral-heading') as HTMLElement);
       if (!this.keepsBefore(article, message.kind)) this.anchor = article;
-    } else if (message.turn !== 'notice' && this.followsTo(article)) {
+    } else if (message.turn !== 'notice' && this.followsTo(article, Boolean(message.person))) {
       this.anchor = article;
     }
     this.place();
@@ -141,12 +141,13 @@ export class View {
   }
 
   /** Whether the view goes to an answer that has come. */
-  private followsTo(article: HTMLElement): boolean {
+  private followsTo(article: HTMLElement, person: boolean): boolean {
     if (this.holdsReferral()) return false;
     if (!this.anchor) return this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight - article.offsetHeight < ENOUGH;
     // The first answer of a turn is the one to be read from its beginning, and an answer
     // that is being read does not go away because the next question has been answered too.
-    return this.anchor.classList.contains('user');
+    // What a person writes comes bit by bit, and is followed.
+    return person || this.anchor.classList.contains('user');
   }
 
   private mostUrgent(): HTMLElement | undefined {

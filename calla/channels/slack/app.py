@@ -25,7 +25,7 @@ from calla.channels.slack import forgetting
 from calla.channels.slack.answering import Answering, OnNewMessage
 from calla.channels.slack.audience import Audience
 from calla.channels.slack.blocks import Post
-from calla.channels.slack.care import Care
+from calla.channels.slack.care import Care, CareInbox
 from calla.channels.slack.connection import Connection
 from calla.channels.slack.errors import reason
 from calla.channels.slack.feedback import Feedback
@@ -43,6 +43,7 @@ from calla.channels.slack.seen import ALIVE_EVERY, seen_store
 from calla.channels.slack.sending import CALL_DEADLINE, Sender
 from calla.channels.slack.words import SlackWords
 from calla.erasure import RETRY_EVERY
+from calla.handoff.inboxes import SLACK
 from calla.settings import Settings
 from calla.status import STATUS
 from calla.watch import DAY, PURGE_EVERY, repeat
@@ -190,6 +191,12 @@ class SlackApp:
         erasure = self._agent().erasure
         if erasure is not None:
             erasure.register("Slack", self._tables.erase)
+        handoffs = getattr(self._agent(), "handoffs", None)
+        if handoffs is not None and self._config.handoff == SLACK:
+            # Its own attempts are repeated by the hand-off, so they go through a client that repeats nothing.
+            channel = self._config.slack_care_channel or ""
+            inbox = CareInbox(self._client(), channel, handoffs, lambda: self.connection.state.team.bots)
+            self._intake.care_inbox = handoffs.inbox = inbox
         if (peers := self._agent().peers) is not None:
             # Nothing of what is to be erased may be written late by this process.
             peers.on_forget(self._ledger.caught_up)

@@ -1,10 +1,14 @@
-"""The care team: told that somebody wants a person, and the person told who answers."""
+"""The care team: told that somebody wants a person, and the person told who answers.
+
+For people in Slack that is a note; visitors of the chat on a website are talked to in the
+note's thread (``CareInbox``).
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Mapping, Optional
+from typing import Any, Collection, Mapping, Optional
 
 from slack_sdk.models.blocks import ActionsBlock
 from slack_sdk.web.async_client import AsyncWebClient
@@ -12,10 +16,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from calla.channels.slack.blocks import MAX_FALLBACK, TAKE, Post, button, mentioning, named, plain, section
 from calla.channels.slack.errors import reason
 from calla.channels.slack.identity import PRIVATE, Place, Question
+from calla.channels.slack.incoming import SPOKEN_SUBTYPES, words_of
 from calla.channels.slack.letters import MESSAGE, Letter, Letters, Way, aside, letter_for
 from calla.channels.slack.outbox import Outbox
 from calla.channels.slack.text import escaped, link
 from calla.channels.slack.words import SlackWords
+from calla.handoff import inboxes, ledger
+from calla.handoff.handoffs import Handoffs
+from calla.handoff.people import OverError
 
 logger = logging.getLogger(__name__)
 
@@ -114,3 +122,107 @@ class Care:
 
 def _content(post: Post) -> tuple[str, str, list[dict[str, Any]]]:
     return post.name, post.text, post.blocks
+
+
+class CareInbox:
+    """The care channel as inbox of the hand-off: a note for each visitor, and the talk in its thread.
+
+    Args:
+        client: Slack's Web API.
+        channel: id of the care channel.
+        handoffs: the hand-offs.
+        bots: gives Calla's own user ids.
+    """
+
+    def __init__(self, client: AsyncWebClient, channel: str, handoffs: Handoffs, bots: Any) -> None:
+        self._client = client
+        self._channel = channel
+        self._handoffs = handoffs
+        self._notes = handoffs.notes
+        self._bots = bots
+
+    async def deliver(
+        self, letter: ledger.Letter, handoff: Optional[ledger.Handoff], remember: inboxes.Remember
+    ) -> None:
+        """Write an event into the thread (see ``calla.handoff.inboxes.Inbox``)."""
+        remote = dict(handoff.remote if handoff is not None else letter.body.get("remote") or {})
+        if letter.kind == inboxes.ERASE:
+            await self._erase(remote)
+            return
+        for text in self._texts(letter):
+            ts = await self._post(text, remote.get("thread"))
+            remote.setdefault("thread", ts)
+            remote["posted"] = [*remote.get("posted", ()), ts]
+            await remember(remote, _key(self._channel, remote["thread"]))
+
+    def _texts(self, letter: ledger.Letter) -> list[str]:
+        body = letter.body
+        if letter.kind == inboxes.REQUESTED:
+            words = ", ".join(self._notes.words("note_end", "said"))
+            return [f"{self._notes.request(body)}\n{self._notes.text('note_end', words=words)}"]
+        if letter.kind == inboxes.MESSAGE:
+            return [body["text"], *(self._notes.referral(one["text"]) for one in body["referrals"])]
+        return [self._notes.returned(body["reason"] == inboxes.BY_VISITOR)]
+
+    async def _post(self, text: str, thread: Optional[str]) -> str:
+        try:
+            done = await self._client.chat_postMessage(
+                channel=self._channel, thread_ts=thread, text=escaped(text), unfurl_links=False, unfurl_media=False
+            )
+        except Exception as error:
+            raise inboxes.InboxError(reason(error)) from None
+        return str(done["ts"])
+
+    async def _erase(self, remote: Mapping[str, Any]) -> None:
+        """Delete what Calla has posted; what people wrote there is theirs to delete, and they are told."""
+        if "thread" not in remote:
+            return
+        await self._post(self._notes.text("note_erase"), remote["thread"])
+        for ts in remote.get("posted", ()):
+            try:
+                await self._client.chat_delete(channel=self._channel, ts=ts)
+            except Exception as error:
+                if reason(error) != "message_not_found":
+                    raise inboxes.InboxError(reason(error)) from None
+
+    async def close(self) -> None:
+        """Let go of nothing: the client is the channel's."""
+
+    async def took(self, event: Mapping[str, Any]) -> bool:
+        """Take a reply of the team in a thread of theirs; ``False`` if it is something else.
+
+        Args:
+            event: a message event as Slack sends it.
+        """
+        thread, ts, user = str(event.get("thread_ts") or ""), str(event.get("ts") or ""), str(event.get("user") or "")
+        if event.get("channel") != self._channel or not thread or thread == ts:
+            return False
+        handoff = await self._handoffs.ledger.by_remote(_key(self._channel, thread))
+        if handoff is None:
+            return False
+        bots: Collection[str] = self._bots()
+        if event.get("bot_id") or not user or user in bots or event.get("subtype") not in SPOKEN_SUBTYPES:
+            return True
+        text = words_of(event, bots)
+        try:
+            if self._notes.said("note_end", "said", text):
+                await self._handoffs.people.left(handoff)
+            else:
+                await self._handoffs.people.wrote(handoff, f"slack:{ts}", await self._name(user), text)
+        except OverError:
+            await self._post(self._notes.text("note_not_sent"), thread)
+        return True
+
+    async def _name(self, user: str) -> str:
+        try:
+            found = await self._client.users_info(user=user)
+            person: Mapping[str, Any] = found["user"]
+            profile = person.get("profile") or {}
+            return str(profile.get("display_name") or profile.get("real_name") or person.get("real_name") or "")
+        except Exception as error:
+            logger.warning("Slack gives no name: %s", reason(error))
+            return ""
+
+
+def _key(channel: str, thread: str) -> str:
+    return f"slack:{channel}:{thread}"

@@ -16,6 +16,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from calla.channels.slack import blocks
+from calla.channels.slack.care import CareInbox
 from calla.channels.slack.feedback import Feedback
 from calla.channels.slack.identity import (
     ASK,
@@ -129,6 +130,7 @@ class Intake:
         self._rooms = rooms
         self._beside = beside
         self._revoked = revoked
+        self.care_inbox: Optional[CareInbox] = None
 
     def listen(self, bolt: AsyncApp) -> None:
         """Register the listeners."""
@@ -156,6 +158,8 @@ class Intake:
     async def on_message(self, body: dict[str, Any]) -> None:
         """Take a message or a mention."""
         event, team = body.get("event") or {}, team_of(body, self._own())
+        if self.care_inbox is not None and await self.care_inbox.took(event):
+            return
         if event.get("subtype") == "message_deleted":
             await self._on_deleted(event, team)
             return

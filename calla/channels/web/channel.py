@@ -97,7 +97,9 @@ class WebInput(InputChannel):
 
         @app.listener("after_server_start")
         async def forgetful(app: Sanic, _: asyncio.AbstractEventLoop) -> None:
-            """Take part in erasures."""
+            """Take part in erasures and hand-offs."""
+            if handoffs := getattr(app.ctx.agent, "handoffs", None):
+                handoffs.speaker.windows = self.desk
             erasure = getattr(app.ctx.agent, "erasure", None)
             if erasure is None:
                 return

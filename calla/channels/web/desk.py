@@ -16,13 +16,14 @@ from sanic import Sanic
 from socketio import AsyncServer
 
 from calla import intake
-from calla.agent import ERASED_RESPONSE, ERASURE_NOTED_RESPONSE, ERROR_RESPONSE, LOCK_WAIT
+from calla.agent import ERASED_RESPONSES, ERROR_RESPONSE, LOCK_WAIT
 from calla.channels.web.elsewhere import Elsewhere
 from calla.channels.web.limits import Limits, address_key
 from calla.channels.web.messages import RATINGS, Payload, before_turn, bot_message, history, notice, said_again
 from calla.channels.web.refusals import BUSY_RESPONSE, LIMITED_RESPONSE, RefusedError
 from calla.channels.web.sessions import Session, Sessions
 from calla.channels.web.turns import Conversation, Conversations, Turn
+from calla.handoff.visitors import PASSED_ON
 from calla.peers import Peers
 from calla.processor import SHARE_OF
 from calla.settings import Settings
@@ -235,21 +236,20 @@ class Desk:
         sent = functools.partial(elsewhere.progress, sender, turn) if elsewhere is not None else None
         output = WebOutput(self.sio, turn.id, turn.messages, sent)
         await tell(self.sio, "user", {"id": turn.id, "text": turn.text}, room=sender, skip_sid=socket)
+        message = UserMessage(turn.text, output, sender, input_channel=NAME, message_id=turn.id, metadata={})
         try:
-            await self.on_new_message(
-                UserMessage(turn.text, output, sender, input_channel=NAME, message_id=turn.id, metadata={})
-            )
+            await self.on_new_message(message)
         except Exception as error:
             logger.error("A message of the web channel failed: %s", type(error).__name__)
         try:
-            if not turn.messages:
+            if not turn.messages and PASSED_ON not in message.metadata:
                 rendered = self.agent.nlg.render(ERROR_RESPONSE) or {}
                 await output.send_response(sender, {**rendered, "utter_action": ERROR_RESPONSE})
         except Exception as error:
             logger.error("The text for a fault is missing: %s", type(error).__name__)
         finally:
             self._in_flight -= 1
-            erased = any(message["name"] in (ERASED_RESPONSE, ERASURE_NOTED_RESPONSE) for message in turn.messages)
+            erased = any(message["name"] in ERASED_RESPONSES for message in turn.messages)
             if elsewhere is not None:
                 await elsewhere.end(sender, turn)
                 if erased:
@@ -270,7 +270,26 @@ class Desk:
             await self._elsewhere.adopt(session.sender, conversation)
         turns = conversation.merged(await self._stored(session.sender))
         running = [conversation.running.id] if conversation.running else []
-        return {"ok": True, "history": turns, "running": running}
+        return {"ok": True, "history": turns, "running": running, **await self._handoff(session.sender)}
+
+    async def _handoff(self, sender: str) -> Reply:
+        """Return how things stand with the hand-off to a person; nothing if that cannot be said now."""
+        handoffs = getattr(self.agent, "handoffs", None)
+        try:
+            return {"handoff": await handoffs.status(sender) if handoffs is not None else None}
+        except Exception as error:
+            logger.error("Looking for a hand-off failed: %s", type(error).__name__)
+            return {}
+
+    async def spoken(self, sender: str, number: int) -> None:
+        """Show the last messages of a conversation, which no message of the visitor has asked for."""
+        turns = await self._stored(sender)
+        for message in turns[-1]["messages"][-number:] if turns else ():
+            await tell(self.sio, "bot", message, room=sender)
+
+    async def handoff_changed(self, sender: str) -> None:
+        """Show how things stand with the hand-off."""
+        await tell(self.sio, "handoff", await self._handoff(sender), room=sender)
 
     async def rate(self, session: Session, data: Reply, _: Optional[str] = None) -> Reply:
         """Record a thumb up or down, or take it back; without any text."""

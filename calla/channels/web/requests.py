@@ -137,7 +137,7 @@ class Requests:
         if wait:
             raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
         fresh = desk.sessions.mint(session)
-        synced = await desk.sync(fresh, {}) if session else {"history": [], "running": []}
+        synced = await desk.sync(fresh, {}) if session else {"history": [], "running": [], "handoff": None}
         return {
             "ok": True,
             "token": fresh.token,
@@ -145,6 +145,7 @@ class Requests:
             "history": synced["history"],
             "running": synced["running"],
             "welcome": welcome(desk.agent),
+            **({"handoff": synced["handoff"]} if "handoff" in synced else {}),
             "emergency_number": self._emergency_number,
             "max_length": MAX_SCREENED,
         }
