@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003_hand_off"
-down_revision = "0001"
+down_revision = "0002_journal"
 
 
 def upgrade() -> None:
