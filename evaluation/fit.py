@@ -64,6 +64,16 @@ THRESHOLDS = {
     # text, and probability of being outside the field from which it never does.
     "acute_from": 0.6,
     "outside_from": 0.8,
+    # Probability that anything is owed from which a rule's hint of an emergency or a crisis needs
+    # only this share.
+    "acute_hint_sure_from": 0.8,
+    "acute_hint_from": 0.1,
+    # Certainty from which it is clear what a general question asks; log-odds up to which no danger is
+    # heard in one: in doubt, where it is clear, and where it is clear but somebody is spoken of.
+    "general_sure_from": 0.9,
+    "general_below": -4.0,
+    "general_sure_below": -1.0,
+    "general_person_below": -5.0,
 }
 
 

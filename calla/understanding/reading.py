@@ -82,7 +82,7 @@ def read(raw: str, spelling: Optional[Spelling] = None) -> Reading:
     payload, text = split_payload(cleaned)
     truncated = len(text) > MAX_UNDERSTOOD
     text = text[:MAX_UNDERSTOOD]
-    language = language_of(text, spelling.english) if spelling and not pictures else ENGLISH
+    language = language_of(text, spelling.english, spelling.corrected) if spelling and not pictures else ENGLISH
     strange = spelling.strange(text) if spelling else 0.0
     if spelling and language == ENGLISH:
         text = spelling.corrected(text)

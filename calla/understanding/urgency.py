@@ -40,13 +40,13 @@ _CEILING = 12.0
 # Log-odds below which the model contradicts a rule.
 _CONTRARY = -3.0
 # How a question about a word or a procedure begins; share of strange words up to which a
-# message is plain; log-odds below which the model hears no danger.
+# message is plain.
 _GENERAL = re.compile(
     r"^(?:and|so|but|hi|hello|hey|please|in general|generally|out of interest|just curious)?[\s,.:]*"
     r"(?:what|what's|whats|which|how|why|who|when|is|are|do|does|can|could|define|explain|meaning|difference)\b",
     re.I,
 )
-_PLAIN, _NO_DANGER = 0.2, -4.0
+_PLAIN = 0.2
 _WORDS_OF_REPORTS = frozenset({"suspicious_finding", "interpret_my_results", "probably_benign"})
 _PROCEDURES = frozenset({"appointment"})
 # What owes no more than an appointment: the model alone must be surer of it, and never
@@ -91,7 +91,7 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
     if p < judging.weights.threshold("referral_from"):
         # Of a message that is too long the model has read the beginning alone.
         return [Owed(f.topic, SCREEN) for f in findings if reading.truncated and not f.hint]
-    owes = {f.topic: SCREEN for f in found if _holds(f, units, judging)}
+    owes = {f.topic: SCREEN for f in found if _holds(f, units, judging, p)}
     for name in _named(units, found, judging):
         mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))
         # "And magnesium?" is nobody's medicine.
@@ -110,10 +110,10 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
 def in_general(reading: Reading, owes: Sequence[Owed], judging: Judging) -> list[Owed]:
     """Return what a message is owed if it may only ask what a word means or how something is done.
 
-    A rule that sees "DCIS" or "biopsy" in a question which speaks of nobody, and in which the
-    model hears no danger, owes the short line before a word's meaning, or nothing beside
-    what the topic of the answer owes. Only for plain words that begin like a question: notes
-    ("birads 4 left") and what is strange to the model stay reports.
+    A rule that sees "DCIS" or "biopsy" in a question in which the model hears no danger owes
+    the short line before a word's meaning, or nothing beside what the topic of the answer owes.
+    Only for plain words that begin like a question: notes ("birads 4 left") and what is strange
+    to the model stay reports.
 
     Args:
         reading: the message.
@@ -122,18 +122,35 @@ def in_general(reading: Reading, owes: Sequence[Owed], judging: Judging) -> list
     """
     asks = any(_GENERAL.match(part.text) for part in reading.parts)
     worst = max(_odds(unit, judging) for unit in reading.units)
-    if not asks or reading.strange > _PLAIN or speaks_of_a_person(reading.text) or worst > _NO_DANGER:
+    if not asks or reading.strange > _PLAIN or worst > _no_danger(reading.text, judging):
         return list(owes)
     kept = [each for each in owes if each.by != SCREEN or each.name not in (*_WORDS_OF_REPORTS, *_PROCEDURES)]
     return [*kept, Owed("word", TOPIC)] if any(each.name in _WORDS_OF_REPORTS for each in owes) else kept
 
 
-def _holds(finding: Finding, units: Sequence[str], judging: Judging) -> bool:
-    """Say whether what a rule found counts: a mere hint of an emergency or a crisis needs the model to agree."""
+def _no_danger(text: str, judging: Judging) -> float:
+    """Return the log-odds up to which the model hears no danger in a question that may be a general one.
+
+    The surer it is what is asked, the less it matters what else the words sound like; where somebody
+    is spoken of ("I translate", "as they say"), it must be sure of both.
+    """
+    sure = judging.one(text).certainty >= judging.weights.threshold("general_sure_from")
+    if speaks_of_a_person(text):
+        return judging.weights.threshold("general_person_below") if sure else -_CEILING - 1
+    return judging.weights.threshold("general_sure_below" if sure else "general_below")
+
+
+def _holds(finding: Finding, units: Sequence[str], judging: Judging, p: float) -> bool:
+    """Say whether what a rule found counts: a mere hint of an emergency or a crisis needs the model to agree.
+
+    It need not agree as much on the kind where there is little doubt that something is owed (``p``).
+    """
     if not finding.hint or KINDS[finding.topic] not in ACUTE:
         return True
     at = judging.models.urgency.names.index(finding.topic)
-    return max(float(judging.urgency(unit).names[0][at]) for unit in units) >= judging.weights.threshold("acute_from")
+    share = max(float(judging.urgency(unit).names[0][at]) for unit in units)
+    little_doubt = p >= judging.weights.threshold("acute_hint_sure_from")
+    return share >= judging.weights.threshold("acute_hint_from" if little_doubt else "acute_from")
 
 
 def _said_by(wordings: Sequence[str], name: str, judging: Judging) -> bool:

@@ -126,10 +126,10 @@ def test_a_plain_danger_is_found_and_its_language_known(code: str, kind: str, te
     first = load_screen().find(text)[0]
     assert (first.kind, first.hint) == (kind, False)
     assert f"utter_referral_{code}/{first.topic}" in TEXTS["responses"]
-    assert language_of(text, english) == code
+    assert language_of(text, english, str) == code
 
 
 @pytest.mark.parametrize("text", ["nan bread with ghee", "my sister in Haiti said mwen pa ka vini"])
 def test_a_few_words_of_creole_make_no_message_creole_by_chance(text: str) -> None:
     """English that holds a word of it stays English."""
-    assert language_of(text, english) == "en"
+    assert language_of(text, english, str) == "en"

@@ -122,6 +122,25 @@ def test_the_line_before_a_words_meaning_comes_only_without_a_finding_of_ones_ow
     assert plan.responses == ["utter_faq/words.mass"]
 
 
+def test_a_general_question_may_name_people_where_it_is_clear_what_is_asked() -> None:
+    """ "As they say": no report of theirs, if nothing in it sounds like a danger."""
+    finding = Finding("suspicious_finding", "urgent", "word")
+    text = "what is a mass as they say"
+    assert referrals(plan_of(text, {text: "faq/words.mass"}, findings=(finding,))) == ["utter_referral/word"]
+    owed = {text: "suspicious_finding"}
+    assert referrals(plan_of(text, {text: "faq/words.mass"}, owed, findings=(finding,)))[0] == (
+        "utter_referral/suspicious_finding"
+    )
+
+
+def test_a_hint_of_an_emergency_counts_where_it_is_sure_that_something_is_owed() -> None:
+    """ "I OD'd on magnesium": the model hears a danger, and takes it for a question of medicines."""
+    hint = Finding("emergency", "emergency", "overdose", True)
+    text = "i od'd on oats"
+    assert referrals(plan_of(text, {}, {text: "medicines"}, findings=(hint,))) == ["utter_referral/emergency"]
+    assert "utter_referral/emergency" not in referrals(plan_of(text, {}, findings=(hint,)))
+
+
 def test_probably_benign_gets_the_calm_text() -> None:
     finding = Finding("suspicious_finding", "urgent", "category")
     assert referrals(plan_of("mine is BI-RADS 3", {}, findings=(finding,))) == ["utter_referral/probably_benign"]

@@ -78,11 +78,19 @@ def english(word: str) -> bool:
     ],
 )
 def test_a_few_words_of_another_language_suffice(text: str, code: str) -> None:
-    assert language_of(text, english) == code
+    assert language_of(text, english, str) == code
 
 
 @pytest.mark.parametrize(
     "text", ["wots this then", "k2 mk7", "natto", "abeg wetin be this", "wat is dis on my mamo", "123", "", "BI-RADS 4"]
 )
 def test_english_with_mistakes_is_english(text: str) -> None:
-    assert language_of(text, english) == "en"
+    assert language_of(text, english, str) == "en"
+
+
+def test_slips_make_no_foreign_language_of_english() -> None:
+    """Taken for Italian as it is written, it is English when its words are put right."""
+    right = {"how offen shud u hav a mammagram": "how often should you have a mammogram"}
+    (text,) = right
+    assert language_of(text, english, str) == "it"
+    assert language_of(text, english, lambda each: right[each]) == "en"
