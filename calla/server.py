@@ -202,6 +202,13 @@ def create_app(config: Settings, model: Path) -> Sanic:
     add_inbound(app, config, lambda: getattr(getattr(app.ctx, "agent", None), "handoffs", None))
     add_report(app, token)
 
+    close_api(app)
+    return app
+
+
+def close_api(app: Sanic) -> None:
+    """Refuse those of Rasa's own routes that are not served."""
+
     @app.middleware("request")
     async def only_known_api(request: Request) -> Optional[HTTPResponse]:
         if request.path.startswith(API_PREFIXES) and not any(
@@ -210,8 +217,6 @@ def create_app(config: Settings, model: Path) -> Sanic:
         ):
             return response.json({"error": "not found"}, status=404)
         return None
-
-    return app
 
 
 def add_health(app: Sanic) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Collection, Mapping, Sequence
 
 import yaml
 
@@ -276,18 +276,7 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
         VocabularyError: if a file or entry is not as it should be, with the allowed
             keys where one is wrong.
     """
-    shared = _read(folder / WORD_LISTS)
-    _check_keys(WORD_LISTS, shared, frozenset({"subject", "lists"}))
-    lists: dict[str, list[str]] = {n: _strings(f"{WORD_LISTS}: {n}", v) for n, v in shared["lists"].items()}
-    special = {WORD_LISTS, CONTEXT, SPELLING} | NOT_VOCABULARY
-    files = [p for p in sorted(folder.glob("*.yml")) if p.name not in special]
-    raw = {path: _read(path) for path in files}
-    for path, data in raw.items():
-        _check_keys(path.name, data, _FILE_KEYS)
-        for name, words in (data.get("lists") or {}).items():
-            if name in lists:
-                raise VocabularyError(f"{path.name}: word list {name!r} exists already")
-            lists[name] = _strings(f"{path.name}: {name}", words)
+    lists, raw = _read_lists(folder)
     entries: list[Entry] = []
     for path, data in raw.items():
         entries.extend(_entry(path, e, lists) for e in data.get("entries") or [])
@@ -308,6 +297,37 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
     _check_keys(SPELLING, spelling, _SPELLING_KEYS)
 
     used_lists = {name for e in kept for name in (*e.needs, *e.unless, *e.unless_clause, *e.unless_message, *e.despite)}
+    return Vocabulary(
+        entries=kept,
+        lists=lists,
+        list_regexes={name: compile_list(name, lists) for name in used_lists},
+        context=rules_from(context),
+        speller=_speller(spelling, kept, used_lists, lists),
+        emoji=spelling["emoji"],
+    )
+
+
+def _read_lists(folder: Path) -> tuple[dict[str, list[str]], dict[Path, dict[str, Any]]]:
+    """Read the word lists of all files, and what the files of entries hold."""
+    shared = _read(folder / WORD_LISTS)
+    _check_keys(WORD_LISTS, shared, frozenset({"subject", "lists"}))
+    lists: dict[str, list[str]] = {n: _strings(f"{WORD_LISTS}: {n}", v) for n, v in shared["lists"].items()}
+    special = {WORD_LISTS, CONTEXT, SPELLING} | NOT_VOCABULARY
+    files = [p for p in sorted(folder.glob("*.yml")) if p.name not in special]
+    raw = {path: _read(path) for path in files}
+    for path, data in raw.items():
+        _check_keys(path.name, data, _FILE_KEYS)
+        for name, words in (data.get("lists") or {}).items():
+            if name in lists:
+                raise VocabularyError(f"{path.name}: word list {name!r} exists already")
+            lists[name] = _strings(f"{path.name}: {name}", words)
+    return lists, raw
+
+
+def _speller(
+    spelling: Mapping[str, Any], kept: Sequence[Entry], used_lists: Collection[str], lists: Mapping[str, Sequence[str]]
+) -> Speller:
+    """Make the speller know every word that an entry or a list in use can match."""
     patterns = [p for e in kept for p in e.patterns]
     literals = {w for p in patterns for w in p.literals}
     prefixes = {w for p in patterns for w in p.prefixes}
@@ -319,19 +339,11 @@ def load_vocabulary(folder: Path = DEFAULT_FOLDER, without: Sequence[str] = ()) 
     important = list(_strings(f"{SPELLING}: important", spelling["important"]))
     for name in _strings(f"{SPELLING}: important_lists", spelling["important_lists"]):
         important.extend(w.rstrip("*+") for w in lists.get(name, ()) if " " not in w and len(w) >= _SHORTEST_NAME)
-    speller = Speller(
+    return Speller(
         literals=literals,
         prefixes=prefixes,
         important=list(dict.fromkeys(important)),
         common=_strings(f"{SPELLING}: leave_alone", spelling["leave_alone"]),
         function_words=_strings(f"{SPELLING}: function_words", spelling["function_words"]),
         rewrites=spelling["rewrites"],
-    )
-    return Vocabulary(
-        entries=kept,
-        lists=lists,
-        list_regexes={name: compile_list(name, lists) for name in used_lists},
-        context=rules_from(context),
-        speller=speller,
-        emoji=spelling["emoji"],
     )

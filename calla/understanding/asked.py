@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -119,23 +119,7 @@ def candidates_of(
             for wording in follow_up.wordings(part.text, topic, catalogue, part=True)
         ]
     )
-    found: list[tuple[int, cutting.Part, Judgement]] = []
-    resolved: list[Judgement] = []
-    for (i, part, topic), leans in zip(placed, leaning, strict=True):
-        judgement = judging.one(part.text)
-        if leans:
-            leant = "follow_up" if topic is not None and topic is before else "part"
-            judgement = follow_up.judge(part.text, topic, judging, catalogue, leant, reading.text)
-        if not part.piece:
-            resolved.append(judgement)
-        answer = catalogue.by_intent(judgement.label)
-        own_topic = judgement.label == whole.label
-        if (
-            answer is not None
-            and (leans or judgement.inside >= judging.weights.threshold("inside_part_from"))
-            and _answerable(answer, part, judgement, own_topic)
-        ):
-            found.append((i, part, judgement))
+    found, resolved = _resolved(placed, leaning, whole, reading.text, judging, catalogue, before)
     best: dict[str, float] = {}
     for *_, judgement in found:
         best[judgement.label] = max(best.get(judgement.label, 0.0), judgement.certainty)
@@ -148,6 +132,36 @@ def candidates_of(
         ]
         candidates.append(Candidate(i, each, judgement, np.array(evidence, dtype=float)))
     return candidates
+
+
+def _resolved(
+    placed: Sequence[tuple[int, cutting.Part, Optional[Topic]]],
+    leaning: Sequence[bool],
+    whole: Judgement,
+    message: str,
+    judging: Judging,
+    catalogue: Catalogue,
+    before: Optional[Topic],
+) -> tuple[list[tuple[int, cutting.Part, Judgement]], list[Judgement]]:
+    """Judge the parts, those that lean with the subject they lack.
+
+    Returns:
+        the parts and pieces that can be answered, and what was made of each part.
+    """
+    found: list[tuple[int, cutting.Part, Judgement]] = []
+    resolved: list[Judgement] = []
+    for (i, part, topic), leans in zip(placed, leaning, strict=True):
+        judgement = judging.one(part.text)
+        if leans:
+            leant = "follow_up" if topic is not None and topic is before else "part"
+            judgement = follow_up.judge(part.text, topic, judging, catalogue, leant, message)
+        if not part.piece:
+            resolved.append(judgement)
+        answer = catalogue.by_intent(judgement.label)
+        inside = leans or judgement.inside >= judging.weights.threshold("inside_part_from")
+        if answer is not None and inside and _answerable(answer, part, judgement, judgement.label == whole.label):
+            found.append((i, part, judgement))
+    return found, resolved
 
 
 def _named(judgement: Judgement, catalogue: Catalogue) -> Optional[Topic]:
