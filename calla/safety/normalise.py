@@ -81,6 +81,11 @@ def _look_alikes() -> Mapping[str, str]:
             other = entry["c"]
             if len(other) == 1 and not other.isascii() and other.isalpha():
                 table.setdefault(other, latin.lower())
+    # Small capitals are letters of their own to Unicode, and normalisation leaves them.
+    for code in (*range(0x250, 0x2B0), *range(0x1D00, 0x1D80), *range(0xA730, 0xA732)):
+        name, _, letter = unicodedata.name(chr(code), "").rpartition(" ")
+        if name == "LATIN LETTER SMALL CAPITAL" and len(letter) == 1:
+            table[chr(code)] = letter.lower()
     # Pairs that people use and that the table leaves out or gives to another letter.
     table.update(
         {
