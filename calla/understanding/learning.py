@@ -18,6 +18,8 @@ from calla.understanding.spelling import Spelling
 from calla.understanding.topic_model import TopicModel
 from calla.understanding.urgency_model import NONE, UrgencyModel
 
+# Topics of feelings: who is spoken of there is afraid, or somebody near is, and that is no report.
+_FEELINGS = frozenset({"worried_or_anxious", "supporting_someone"})
 # The line before a word's meaning is owed by the topic, not by the words of the question.
 _WORD_REFERRAL, _MEDICINES = "word", "medicines"
 
@@ -91,7 +93,7 @@ def owed_by_examples(examples: Iterable[tuple[str, str]], catalogue: Catalogue) 
         topic.topic_id
         for topic in (*catalogue.topics.values(), *catalogue.details.values())
         if topic.group == FAQ and topic.referral == "always" and topic.referral_to != _MEDICINES
-    }
+    } - _FEELINGS
     found: list[Optional[str]] = []
     for text, label in examples:
         topic = catalogue.by_intent(label)
