@@ -157,5 +157,5 @@ def test_a_database_that_does_not_write_passes_nothing_on_in_silence(
         finally:
             lock.rollback()
             lock.close()
-        assert visitor.names("can you hear me?") == []
+        assert visitor.names("thank you Kim") == []
         inbox.wait(lambda: inbox.of(handoff, "message"))

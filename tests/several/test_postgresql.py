@@ -33,6 +33,7 @@ from calla.erasure import Erasure, Tombstones
 from calla.handoff import ledger as handoff_ledger
 from calla.migrations import migrate
 from calla.records import Records
+from calla.reporting import journal
 from calla.store import EVENTS, ConversationStore
 from evaluation.services import PostgreSQL
 from tests.running import ROOT
@@ -44,6 +45,7 @@ TABLES = [
     sessions._METADATA,
     ledger.METADATA,
     handoff_ledger.METADATA,
+    journal.METADATA,
 ]
 KEY = "a key of tests, long enough to hash with"
 
