@@ -9,8 +9,9 @@ from typing import Callable, Iterator
 
 import pytest
 
+from calla.handoff.delivery import LEASE
 from tests.handoff.conftest import server_with, webhook_settings
-from tests.handoff.fakes import AGREE, WISH, FakeWebhook, Visitor, person_does
+from tests.handoff.fakes import AGREE, PATIENCE, WISH, FakeWebhook, Visitor, person_does
 from tests.running import ServerProcess
 
 
@@ -130,7 +131,8 @@ def test_a_kill_loses_nothing(model: None, inbox: FakeWebhook, tmp_path: Path) -
         }
         assert waiting.names("and after it") == []
         inbox.status = 200
-        inbox.wait(lambda: len(inbox.of(handoff, "message")) == 3)
+        # What the killed process had in its hands is free again when its lease ends.
+        inbox.wait(lambda: len(inbox.of(handoff, "message")) == 3, LEASE + PATIENCE)
         assert [m["text"] for m in inbox.of(handoff, "message")] == [
             "written before the kill",
             "passed on while the inbox is down",

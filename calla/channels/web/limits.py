@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from datetime import timedelta
 from typing import Any, Optional
@@ -93,7 +94,9 @@ class Limits:
 
     async def message(self, sender: str, address: str) -> float:
         """Count a message; return the seconds to wait, 0 if it may pass."""
-        return await self._messages.wait_for(sender) or await self._address.wait_for(address_key(address))
+        # The counters outlive an erasure by some seconds: they do not name the conversation.
+        unnamed = hashlib.sha256(sender.encode()).hexdigest()
+        return await self._messages.wait_for(unnamed) or await self._address.wait_for(address_key(address))
 
     async def session(self, address: str) -> float:
         """Count a new conversation; return the seconds to wait, 0 if it may begin."""
