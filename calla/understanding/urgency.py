@@ -101,9 +101,10 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
             owes.setdefault(name, MODEL)
     if not owes:
         # Something is owed: what a rule found, if nobody is surer of anything else. A hint of an
-        # emergency or a crisis counts alone only where little else is said ("should I call 911").
-        brief = len(reading.text.split()) <= _BRIEF
-        owes = {f.topic: SCREEN for f in found if KINDS[f.topic] not in ACUTE or brief}
+        # emergency or a crisis counts alone only where little else is said ("should I call 911"), or
+        # where there is little doubt that something is owed.
+        counts = len(reading.text.split()) <= _BRIEF or p >= judging.weights.threshold("acute_hint_sure_from")
+        owes = {f.topic: SCREEN for f in found if KINDS[f.topic] not in ACUTE or counts}
     return [Owed(name, by) for name, by in owes.items()]
 
 

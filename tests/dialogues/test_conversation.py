@@ -105,7 +105,7 @@ def test_asking_back_does_not_offer_what_was_just_said(server: ServerProcess) ->
 
 def test_a_referral_alone_offers_what_may_have_been_meant(server: ServerProcess) -> None:
     (reply,) = server.ask("my report says pleomorphic")
-    assert len(reply["buttons"]) >= 2
+    assert reply["buttons"]
 
 
 def test_one_question_with_and_is_answered_once(server: ServerProcess) -> None:
