@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Optional
 
 import sqlalchemy as sa
 
@@ -37,6 +37,12 @@ FEEDBACK = sa.Table(
 )
 
 
+def utc(seconds: Optional[float] = None) -> datetime:
+    """Return a time as the tables keep it, UTC without a zone: now, or that of seconds since the epoch."""
+    moment = datetime.now(timezone.utc) if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.replace(tzinfo=None)
+
+
 def hashed(conversation: str, key: str) -> str:
     """Return the keyed hash (HMAC-SHA-256, hex) under which a conversation is recorded."""
     return hmac.new(key.encode(), conversation.encode(), hashlib.sha256).hexdigest()
@@ -62,7 +68,7 @@ class Records:
             DatabaseHangsError: if it does not answer in time.
         """
         row = {
-            "time": datetime.now(timezone.utc).replace(tzinfo=None),
+            "time": utc(),
             "topic": topic,
             "kind": kind,
             "channel": channel,
@@ -86,7 +92,7 @@ class Records:
         """
         hashed_message = hashed(f"{conversation} {message}", self._key)
         row = {
-            "time": datetime.now(timezone.utc).replace(tzinfo=None),
+            "time": utc(),
             "message": hashed_message,
             "response": response,
             "value": value,
@@ -116,7 +122,7 @@ class Records:
 
     async def purge(self, before: float) -> None:
         """Delete what was recorded before a time (seconds since the epoch)."""
-        limit = datetime.fromtimestamp(before, timezone.utc).replace(tzinfo=None)
+        limit = utc(before)
         await self._database.call(
             self._write, [(table.delete().where(table.c.time < limit), {}) for table in (REFERRALS, FEEDBACK)]
         )

@@ -11,13 +11,12 @@ import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any, Callable, Optional
 
 import sqlalchemy as sa
 
 from calla.database import Database
-from calla.records import hashed
+from calla.records import hashed, utc
 from calla.status import STATUS
 
 logger = logging.getLogger(__name__)
@@ -172,7 +171,7 @@ class Journal:
 
     def _rows(self, turns: list[Turn]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the rows of both tables; questions are cleaned here, in the thread."""
-        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        now = utc()
         rows, questions = [], []
         for turn in turns:
             conversation = hashed(turn.conversation, self._key)
@@ -245,13 +244,13 @@ class Journal:
 
     async def purge(self, before: float) -> None:
         """Delete turns noted before a time, and what links older questions to their conversation."""
-        limit = datetime.fromtimestamp(before, timezone.utc).replace(tzinfo=None)
+        limit = utc(before)
         unlink = UNANSWERED.update().where(UNANSWERED.c.time < limit).values(message="", conversation="")
         await self._writer.run(self._execute, [TURNS.delete().where(TURNS.c.time < limit), unlink])
 
     async def purge_questions(self, before: float) -> None:
         """Delete questions noted before a time."""
-        limit = datetime.fromtimestamp(before, timezone.utc).replace(tzinfo=None)
+        limit = utc(before)
         await self._delete([UNANSWERED.delete().where(UNANSWERED.c.time < limit)])
 
     async def _delete(self, statements: list[Any]) -> None:
