@@ -26,7 +26,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Awaitable, Callable, Optional
+from typing import Any, Awaitable, Callable, Iterable, Optional
 
 import aiohttp
 
@@ -46,12 +46,14 @@ class Asked:
     """One message and what became of it.
 
     Attributes:
+        text: the message.
         owes: whether it owes a referral.
         referral: seconds to the first referral; ``None`` if there was none.
         end: seconds to the end of the answer; ``None`` if it never came.
         refused: how often it was refused first.
     """
 
+    text: str
     owes: bool
     referral: Optional[float] = None
     end: Optional[float] = None
@@ -69,7 +71,6 @@ class Figures:
         owed = [one for one in self.asked if one.owes]
         seconds = [one.referral for one in owed if one.referral is not None]
         others = [one.end for one in self.asked if not one.owes and one.end is not None]
-        missing = len(owed) - len(seconds)
         late = sum(1 for value in seconds if value > LIMIT)
         lost = sum(1 for one in self.asked if one.end is None)
         refused = sum(1 for one in self.asked if one.refused)
@@ -78,7 +79,8 @@ class Figures:
             len(self.asked),
             len(owed),
             *_quantiles(seconds),
-            late + missing,
+            late,
+            len(owed) - len(seconds),
             *_quantiles(others),
             refused,
             lost,
@@ -87,8 +89,8 @@ class Figures:
 
 
 HEAD = (
-    "| drill | messages | owing | referral p50 | p95 | p99 | max | late or missing "
-    "| other answers p50 | p95 | p99 | max | refused first | lost |\n|" + "---|" * 14
+    "| drill | messages | owing | referral p50 | p95 | p99 | max | late | none "
+    "| other answers p50 | p95 | p99 | max | refused first | lost |\n|" + "---|" * 15
 )
 
 
@@ -146,7 +148,7 @@ class Visitor:
     async def ask(self, text: str, owes: bool) -> None:
         """Ask and wait for the end of the answer, coming again as often as the server says."""
         assert self._socket is not None
-        asked = Asked(owes)
+        asked = Asked(text, owes)
         self._figures.asked.append(asked)
         turn = f"drill-{secrets.token_hex(6)}"
         began = time.monotonic()
@@ -205,6 +207,17 @@ async def crowd(client: aiohttp.ClientSession, number: int, pause: float, second
 
 
 # --------------------------------------------------------------------------------- attacks
+
+
+async def told_alone(client: aiohttp.ClientSession, texts: Iterable[str]) -> list[str]:
+    """Ask each text by itself, in a conversation of its own; return those that get no referral either."""
+    figures = Figures()
+    for text in texts:
+        visitor = Visitor(client, figures)
+        await visitor.begin()
+        await visitor.ask(text, True)
+        await visitor.end()
+    return [one.text for one in figures.asked if one.referral is None]
 
 
 async def _posts(client: aiohttp.ClientSession, text: Callable[[], str], every: float, addresses: int = 1) -> None:
@@ -302,6 +315,7 @@ async def drill(
     # No limit on connections, and no cookies: every visitor is somebody else.
     connector = aiohttp.TCPConnector(limit=0)
     well = True
+    without: set[str] = set()
     before = processor_time(supervisor)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as client:
         print(HEAD, flush=True)
@@ -316,9 +330,12 @@ async def drill(
             else:
                 figures = await crowd(client, people, pause, seconds)
             print(figures.row(name), flush=True)
-            well &= all(
-                one.end is not None and (not one.owes or (one.referral or 99) <= LIMIT) for one in figures.asked
-            )
+            without.update(one.text for one in figures.asked if one.owes and one.referral is None)
+            well &= all(one.end is not None and (one.referral or 0.0) <= LIMIT for one in figures.asked)
+        misread = await told_alone(client, sorted(without))
+        print(f"\nwithout a referral: {len(without)} texts, of which {len(misread)} get none when asked alone either:")
+        print("\n".join(f"  {text!r}{'' if text in misread else ' (alone it does)'}" for text in sorted(without)))
+        well &= set(misread) == without
         async with client.get(f"{URL}/health") as answer:
             health = await answer.json()
     shown = ("referral_stand_ins", "handling_failures", "database_failures", "lost_saves", "unsaved_messages")

@@ -57,6 +57,9 @@ _LONGEST_TRY = 40
 # How much more frequent a word must be for a real word to count as a slip of it ("brest").
 SLIP_RATIO = 20
 _CACHE_LIMIT = 20_000
+# Different strange words of a text that are guessed at: a text with more is no message that was
+# misspelt, and searching for each would hold up everybody else.
+_MOST_GUESSED = 300
 
 
 class Speller:
@@ -145,9 +148,17 @@ class Speller:
         text = join_spaced(folded)
         text = _CHUNK.sub(self._chunk, text)
         words: list[str] = []
+        strange: set[str] = set()
         for word in self._glue(tokens_of(text)):
-            words.extend(self.guess(word))
+            meant = self.guess(word) if word in strange or len(strange) < _MOST_GUESSED else (word,)
+            if meant != (word,) or not self._is_plain(word):
+                strange.add(word)
+            words.extend(meant)
         return words
+
+    def _is_plain(self, word: str) -> bool:
+        """Say whether a word costs no search."""
+        return len(word) < 4 or word in self._common or word in self._exact or not word.isalpha()
 
     def known(self, word: str) -> bool:
         """Say whether the vocabulary has the word, whole or by its beginning."""

@@ -17,6 +17,8 @@ import aiohttp
 import pytest
 from web_server import RealServer
 
+from calla.channels.web.limits import Limits
+
 pytestmark = pytest.mark.asyncio
 _numbers = itertools.count(1)
 MEGABYTE = 1024 * 1024
@@ -171,6 +173,16 @@ async def test_a_crowd_that_comes_while_the_server_is_busy_is_let_in(real_server
         os.kill(real_server.process.pid, signal.SIGCONT)
     replies = await asyncio.wait_for(asyncio.gather(*(reader.read() for reader, _ in crowd)), 20)
     assert all(reply.startswith(b"HTTP/1.1 200") for reply in replies)
+
+
+async def test_long_messages_count_as_several_against_a_flood() -> None:
+    """Screening 10,000 characters takes twenty times as long as a question; so few may come so often."""
+    limits = Limits(10, 12, 10)
+    allowed = 0
+    while not await limits.flood("198.51.100.9", 10_000):
+        allowed += 1
+    assert allowed == 10
+    assert not await limits.flood("198.51.100.10", 80)
 
 
 async def test_row_9_a_flood_into_one_conversation_is_refused_at_once(real_server: RealServer) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from calla.safety.normalise import PAUSE, STOP, as_if_latin, fold, join_spaced, tokens_of
+from calla.safety.screen import load_screen
 from calla.safety.vocabulary import load_vocabulary
 
 VOCABULARY = load_vocabulary()
@@ -129,6 +132,23 @@ def test_ordinary_words_are_left_alone(word: str) -> None:
 def test_second_reading(written: str, meant: list[str]) -> None:
     """Run-together words part, digits for letters are read, codes stay codes."""
     assert SPELLER.second_reading(written) == meant
+
+
+def test_a_flood_of_strange_words_is_not_searched_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,240 random words used to hold up everybody's referral: each was compared with the whole vocabulary."""
+    rng = random.Random(7)
+    words = ["".join(rng.choices("abcdefghijklmnoprstuvw", k=7)) for _ in range(1_200)]
+    searched: list[str] = []
+    monkeypatch.setattr(SPELLER, "_nearest", searched.append)
+    assert len(SPELLER.second_reading(" ".join(words))) == len(words)
+    assert 0 < len(set(searched)) <= 300
+
+
+def test_words_of_the_vocabulary_are_found_behind_a_flood_of_strange_ones() -> None:
+    """What is spelt right needs no search, however much stands before it."""
+    rng = random.Random(8)
+    flood = " ".join("".join(rng.choices("abcdefghijklmnoprstuvw", k=7)) for _ in range(400))
+    assert "emergency" in {finding.topic for finding in load_screen().find(f"{flood} i have crushing chest pain")}
 
 
 @pytest.mark.parametrize(

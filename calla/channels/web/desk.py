@@ -148,7 +148,7 @@ class Desk:
         turn_id, text = data.get("id"), data.get("text")
         if not isinstance(turn_id, str) or not isinstance(text, str) or not _TURN_ID.fullmatch(turn_id):
             raise RefusedError(400, "bad_request")
-        if wait := await self.limits.flood(address):
+        if wait := await self.limits.flood(address, len(text)):
             raise _counted(RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait))
         text = intake.bounded(text)
         try:

@@ -11,6 +11,7 @@ from throttled.asyncio import MemoryStore, RedisStore, Throttled
 from throttled.rate_limiter import Quota, per_duration
 
 from calla.peers import DEADLINE, PREFIX, Peers
+from calla.text import MAX_SCREENED, MAX_UNDERSTOOD
 
 # Addresses and conversations remembered; the least recently seen are forgotten first.
 REMEMBERED = 20_000
@@ -51,13 +52,13 @@ class Limit:
         if peers is not None:
             self._shared = limiter(RedisStore(server=peers.url, options={"SOCKET_CONNECT_TIMEOUT": DEADLINE}))
 
-    async def wait_for(self, key: str) -> float:
-        """Take one; return 0 if it was allowed, else the seconds to wait before the next try."""
+    async def wait_for(self, key: str, cost: int = 1) -> float:
+        """Take ``cost``; return 0 if that was allowed, else the seconds to wait before the next try."""
         result = None
         if self._peers is not None:
-            result = await self._peers.ask(lambda _: self._shared.limit(key), None)
+            result = await self._peers.ask(lambda _: self._shared.limit(key, cost), None)
         if result is None:
-            result = await self._here.limit(key)
+            result = await self._here.limit(key, cost)
         return max(result.state.retry_after, 0.1) if result.limited else 0.0
 
 
@@ -88,9 +89,14 @@ class Limits:
         # Everything else a client asks (history, feedback, erasure, connecting).
         self._calls = Limit("calls", address_messages_per_minute * 4, 60, address_messages_per_minute * 2, peers)
 
-    async def flood(self, address: str) -> float:
-        """Count anything that looks like a message; return the seconds to wait, 0 if it may be looked at."""
-        return await self._flood.wait_for(address_key(address))
+    async def flood(self, address: str, size: int) -> float:
+        """Count anything that looks like a message; return the seconds to wait, 0 if it may be looked at.
+
+        Args:
+            address: where it comes from.
+            size: its characters: screening long ones costs more, so they count as several.
+        """
+        return await self._flood.wait_for(address_key(address), 1 + min(size, MAX_SCREENED) // MAX_UNDERSTOOD)
 
     async def message(self, sender: str, address: str) -> float:
         """Count a message; return the seconds to wait, 0 if it may pass."""
