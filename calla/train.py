@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import warnings
 from pathlib import Path
 from typing import Iterator
@@ -75,18 +76,33 @@ def main() -> int:
 
 
 def _train(folder: Path, target: Path) -> bool:
-    import rasa.model_training
+    # Nothing is kept from one training to the next but vectors (calla.understanding.vectors).
+    os.environ["RASA_MAX_CACHE_SIZE"] = "0"
+    from rasa.engine.caching import LocalTrainingCache
+    from rasa.engine.recipes.recipe import Recipe
+    from rasa.engine.storage.local_model_storage import LocalModelStorage
+    from rasa.engine.training.graph_trainer import GraphTrainer
+    from rasa.engine.validation import validate
+    from rasa.shared.data import TrainingType
+
+    from calla.graph import OrderedGraphRunner
+    from calla.importer import TopicImporter
 
     warnings.filterwarnings("ignore")
-    result = rasa.model_training.train(
-        domain=str(ROOT / "domain.yml"),
-        config=str(ROOT / "config.yml"),
-        training_files=[str(ROOT / "data")],
-        output=str(folder),
-        fixed_model_name=target.name.removesuffix(".tar.gz"),
-        force_training=True,
+    importer = TopicImporter(ROOT)
+    config = importer.get_config()
+    graph = Recipe.recipe_for_name(config["recipe"]).graph_config_for_recipe(
+        config, {}, training_type=TrainingType.BOTH
     )
-    return result.code == 0 and (folder / target.name).is_file()
+    validate(graph)
+    try:
+        with tempfile.TemporaryDirectory() as parts:
+            trainer = GraphTrainer(LocalModelStorage(Path(parts)), LocalTrainingCache(), OrderedGraphRunner)
+            trainer.train(graph, importer, folder / target.name, force_retraining=True)
+    except Exception:
+        traceback.print_exc()
+        return False
+    return True
 
 
 def _go_back() -> int:
