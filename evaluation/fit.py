@@ -268,9 +268,12 @@ def questions(fitting: Fitting) -> None:
     own = [c.judgement.label.rpartition("/")[2] in wanted for _, wanted, _, found in messages for c in found]
     of = [n for n, (*_, found) in enumerate(messages) for _ in found]
     x, y, groups = np.array(rows), np.array(own), np.array(of)
+    weight = np.array([lines[n][1]["counts"] for n in of])
     model = LogisticRegression(fit_intercept=False, max_iter=3000)
-    fitting.keep("question", asked.EVIDENCE, model.fit(x, y).coef_[0])
-    probability = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba")[:, 1]
+    fitting.keep("question", asked.EVIDENCE, model.fit(x, y, sample_weight=weight).coef_[0])
+    probability = cross_val_predict(
+        model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba", fit_params={"sample_weight": weight}
+    )[:, 1]
     print("question_from  several, all answered  one with 'and', once  right first  answered twice  outside, answered")
     for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
         shares = _answered(messages, groups, probability, threshold)

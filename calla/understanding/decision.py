@@ -27,6 +27,9 @@ _FRAGMENT = 6
 _WORDS = re.compile(r"[\w'-]+")
 # Certainty from which a message is plainly about something else than an open emergency.
 _UNRELATED_FROM = 0.9
+# Aspects under which somebody asks what to take or to do. Right after an emergency that is no
+# other matter: after an overdose of a blood thinner, foods with vitamin K are no answer.
+_TO_ACT_ON = frozenset({"foods", "dose", "safety", "action"})
 # "Category 3" and its names, and the categories that are more.
 _THREE = re.compile(r"\b(?:bi-?\s?rads|category|cat|acr|class|grade)?[\s:-]*(?:3|iii|three)\b|probably benign", re.I)
 _MORE_THAN_THREE = re.compile(r"\b(?:[456][abc]?|iv|v|vi|four|five|six)\b|suspicious|malignan|cancer|dcis|biops", re.I)
@@ -88,16 +91,26 @@ def _remembered(
     if reading.language != ENGLISH:
         return [Owed(name, MEMORY) for name in memory.acute()[:1]]
     if acute := memory.acute():
-        return [] if _unrelated(reading, judged, catalogue) else [Owed(acute[0], MEMORY)]
+        just_now = memory.dangers[acute[0]] == 1
+        return [] if _unrelated(reading, judged, catalogue, just_now=just_now) else [Owed(acute[0], MEMORY)]
     findings = memory.findings()
     if findings and not owes and _is_about_it(reading, judged, catalogue):
         return [Owed(findings[0], MEMORY)]
     return []
 
 
-def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
-    """Say whether a message is plainly about something else than an emergency that is open."""
+def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue, *, just_now: bool) -> bool:
+    """Say whether a message is plainly about something else than an emergency that is open.
+
+    Args:
+        reading: the message.
+        judged: what it asks.
+        catalogue: topics.
+        just_now: whether the turn before was the emergency.
+    """
     topics = [catalogue.by_intent(j.label) for j in judged if j.certainty >= _UNRELATED_FROM and j.outcome == "answer"]
+    if just_now and any(topic and topic.aspect in _TO_ACT_ON for topic in topics):
+        return False
     return any(
         topic and topic.group == FAQ and topic.id != "worried_or_anxious" and catalogue.names_subject(reading.text)
         for topic in topics
@@ -107,7 +120,10 @@ def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalog
 def _is_about_it(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
     """Say whether a message leans on the finding that was spoken of before."""
     words = _WORDS.findall(reading.text)
-    if any((t := catalogue.by_intent(j.label)) and t.group == CHAT and j.outcome == "answer" for j in judged):
+    # "Was that bad?" after a finding is no thanks, however much it sounds like one.
+    asks = any(part.asks for part in reading.parts)
+    chat = [t for j in judged if (t := catalogue.by_intent(j.label)) and t.group == CHAT and j.outcome == "answer"]
+    if any(not asks or topic.id not in SMALL_TALK for topic in chat):
         return False
     if len(words) > 2 * _FRAGMENT:
         return False

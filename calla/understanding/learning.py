@@ -74,7 +74,12 @@ def learn(
         learning: list[Future[Any]] = [
             pool.submit(topics.fit, grams, labels, vectors),
             pool.submit(
-                urgency.fit, [texts[i] for i in known], [owed[i] or NONE for i in known], vectors[known], encode
+                urgency.fit,
+                [texts[i] for i in known],
+                grams[known],
+                [owed[i] or NONE for i in known],
+                vectors[known],
+                encode,
             ),
         ]
         for each in learning:

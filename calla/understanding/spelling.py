@@ -32,6 +32,8 @@ _TOKEN = re.compile(r"(?<!\w)[^\W\d_]+(?:'[^\W\d_]+)*(?!\w)|[^\s\w]|\w+")
 MIN_LENGTH = 3
 # Letters up to which a word is put right only to one that sounds alike, or where its neighbours ask for it.
 BRIEF = 6
+# Letters up to which a word in capitals is an abbreviation.
+ABBREVIATION = 4
 # Letters from which a word may differ in three places ("calcifikashins").
 THREE_SLIPS = 11
 # Words of general English that a slip may be put right to: only the most frequent.
@@ -74,8 +76,10 @@ def _sound(word: str) -> str:
 
 
 def _is_name(word: str) -> bool:
-    """Say whether a word looks like a name that a slip does not explain: short, with a capital."""
-    return len(word) <= BRIEF and word[:1].isupper() and word[1:].islower()
+    """Say whether a word looks like a name or an abbreviation that a slip does not explain: short, with capitals."""
+    return (len(word) <= BRIEF and word[:1].isupper() and word[1:].islower()) or (
+        len(word) <= ABBREVIATION and word.isupper()
+    )
 
 
 class Guess(NamedTuple):
@@ -165,6 +169,9 @@ class Spelling:
     def _meant(self, words: Sequence[str], fixed: Sequence[bool]) -> list[str]:
         """Return the likeliest words (Viterbi 1967): the cheapest way through all guesses."""
         slipped = any(word.isalpha() and len(word) >= MIN_LENGTH and not self._is_real(word) for word in words)
+        if not slipped:
+            # Real words are only touched beside a slip.
+            return list(words)
         every = [
             (Guess(word, 0.0),) if stays else self._guesses_of(word) for word, stays in zip(words, fixed, strict=True)
         ]
@@ -178,7 +185,7 @@ class Spelling:
                 continue
             further: dict[str, tuple[float, tuple[str, ...]]] = {}
             for guess in guesses:
-                if not self._allowed(word, guess, list(ways), after, slipped):
+                if not self._allowed(word, guess, list(ways), after):
                     continue
                 cost, way = min(
                     (cost - self._log_p(guess.word, before) + guess.cost, way) for before, (cost, way) in ways.items()
@@ -195,15 +202,14 @@ class Spelling:
         """Return what a word is to the next: a mark begins anew."""
         return word if word[0].isalnum() else _START
 
-    def _allowed(self, word: str, guess: Guess, before: Sequence[str], after: Sequence[str], slipped: bool) -> bool:
-        """Say whether a guess may stand for a word at all between these neighbours.
+    def _allowed(self, word: str, guess: Guess, before: Sequence[str], after: Sequence[str]) -> bool:
+        """Say whether a guess may stand for a word at all between these neighbours, in a message with a slip.
 
         Args:
             word: as it was written.
             guess: what may have been meant.
             before: what may stand before it.
             after: what may stand after it.
-            slipped: whether there is a word in the message that is none.
         """
         if guess.word == word:
             return True
@@ -213,7 +219,7 @@ class Spelling:
         )
         sounds = _sound(word) == _sound(guess.word)
         if self._is_real(word):
-            return slipped and sounds and all(beside)
+            return sounds and all(beside)
         if word in self._names:
             return sounds and (len(word) > BRIEF or any(beside))
         if len(word) <= MIN_LENGTH:
@@ -261,4 +267,5 @@ class Spelling:
             cost = slip * (distance * SOUND if each in alike else distance)
             beginning = each[0] != word[0]
             found.append(Guess(each, cost + BEGINNING * beginning * (0.5 if each in alike else 1.0)))
-        return sorted(found, key=lambda guess: guess.cost - self._log_p(guess.word, _START))[:_MOST]
+        # The word itself breaks ties: the same message is read the same way by every process.
+        return sorted(found, key=lambda guess: (guess.cost - self._log_p(guess.word, _START), guess.word))[:_MOST]

@@ -63,6 +63,7 @@ class UrgencyModel:
     def fit(
         self,
         texts: Sequence[str],
+        letters: csr_matrix,
         owed: Sequence[str],
         vectors: np.ndarray,
         encode: Callable[[Sequence[str]], np.ndarray],
@@ -71,11 +72,12 @@ class UrgencyModel:
 
         Args:
             texts: the examples.
+            letters: their n-grams of letters, ``[texts, n-grams]``.
             owed: for each, the name of the referral it is owed, or ``NONE``.
             vectors: their sentence vectors, ``[texts, dimension]``.
             encode: gives the sentence vectors of more texts.
         """
-        grams = hstack([self._words.fit(texts), self._letters.rows(texts)]).tocsr()
+        grams = hstack([self._words.fit(texts), letters]).tocsr()
         wording = LogisticRegression(C=10, solver="liblinear").fit(grams, np.array(owed) != NONE)
         danger, of_danger, names = self._dangers(texts, owed, wording)
         harmless = self._harmless(texts, owed)

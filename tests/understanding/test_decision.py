@@ -91,6 +91,27 @@ def test_after_an_emergency_the_next_message_is_one_unless_it_is_plainly_about_s
     assert not plan.referrals and plan.responses == ["utter_faq/oats"]
 
 
+def test_right_after_an_emergency_what_to_take_is_no_other_matter() -> None:
+    """After an overdose of warfarin the foods with vitamin K used to be listed, as if they were the cure."""
+    asked_for = {"which foods have butter": "faq/butter"}
+    plan = plan_of(
+        "which foods have butter", asked_for, memory=Memory(dangers={"emergency": 0}, in_full={"emergency": 0})
+    )
+    assert referrals(plan) == ["utter_referral_short/emergency"] and not plan.responses
+    plan = plan_of(
+        "which foods have butter", asked_for, memory=Memory(dangers={"emergency": 2}, in_full={"emergency": 2})
+    )
+    assert not plan.referrals and plan.responses == ["utter_faq/butter"]
+
+
+def test_a_question_after_a_finding_is_no_small_talk() -> None:
+    """ "Was that bad?" after "I stopped my tablets" was answered "I'm glad that helped"."""
+    memory = Memory(dangers={"red_flag_symptom": 0}, in_full={"red_flag_symptom": 0})
+    plan = plan_of("was that bad?", {"was that bad?": "chat/thanks"}, memory=memory)
+    assert referrals(plan) == ["utter_referral_short/red_flag_symptom"] and not plan.responses
+    assert not plan_of("thanks", {"thanks": "chat/thanks"}, memory=memory).referrals
+
+
 def test_the_memory_of_an_emergency_expires() -> None:
     memory = Memory(dangers={"emergency": 0}, in_full={"emergency": 0})
     for _ in range(7):

@@ -63,6 +63,19 @@ def english(word: str) -> bool:
     return word.lower() in english_counts()
 
 
+@pytest.mark.parametrize("text", ["too breathless because of COPD", "it says CEM instead of the mammogram, and IDC"])
+def test_short_words_in_capitals_are_abbreviations(text: str) -> None:
+    """COPD used to become "cod", and LOC in a nurse's note "look"."""
+    assert SPELLING.corrected(text) == text
+    assert SPELLING.corrected("DUS A MAMOGRAM HERT") == "does A mammogram hurt"
+
+
+def test_the_same_message_is_read_the_same_way_by_every_process() -> None:
+    """Guesses that cost the same used to come in the order of a set."""
+    guesses = SPELLING._near("hert")
+    assert guesses == sorted(guesses, key=lambda guess: (guess.cost - SPELLING._log_p(guess.word, ""), guess.word))
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
