@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 from calla.catalogue import Catalogue
 from calla.settings import ROOT
@@ -27,6 +27,20 @@ def _read(file: str) -> list[dict[str, Any]]:
 def dangers(names: Sequence[str] = OWED) -> list[str]:
     """Return hand-written messages that owe a referral."""
     return [line["text"] for name in names for line in _read(f"tests/safety/{name}.jsonl")]
+
+
+def topics_of(name: str) -> list[tuple[str, str]]:
+    """Return the messages of one of our sets, each with the referral that it owes."""
+    return [(line["text"], line["topic"]) for line in _read(f"tests/safety/{name}.jsonl")]
+
+
+def kinds_of_strangers() -> list[tuple[str, Optional[str], str]]:
+    """Return the messages of strangers: the last, the one before it if there was one, the kind of referral."""
+    lines = [line for file in sorted(SAFETY.glob("strangers_*.jsonl")) for line in _read(str(file.relative_to(ROOT)))]
+    return [
+        (line["text"], None, line["kind"]) if "text" in line else (line["turns"][-1], line["turns"][-2], line["kind"])
+        for line in lines
+    ]
 
 
 def strangers(*, owing: bool) -> list[str]:

@@ -2,129 +2,31 @@
 
 Nothing is trained on that data (``tests/nlu``, ``tests/safety``); the set that is looked at
 once (``tests/strangers_5``) is never read. Prints what each threshold gives; writes the weights with
-commit, date and sets. Draws the detector's trade-off into ``docs/images``.
+commit, date and sets.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
-import subprocess
 import sys
 import zlib
-from concurrent.futures import ProcessPoolExecutor
-from datetime import date
-from functools import partial
 from itertools import pairwise
-from multiprocessing import get_context
-from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar
+from typing import Any, Optional
 
 import numpy as np
 
 from calla.catalogue import FAQ, REFERRAL
-from calla.safety.screen import load_screen
-from calla.settings import ROOT
-from calla.understanding import asked, follow_up, urgency
-from calla.understanding.judgement import FEATURES, Judgement, Judging, gate_features
-from calla.understanding.weights import FILE, Weights, load_weights
-from evaluation.composites import beside, dangers, harmless, strangers
+from calla.understanding import asked, follow_up
+from calla.understanding.judgement import FEATURES, Judgement, gate_features
+from evaluation.fit_urgency import acute, detector
+from evaluation.fitting import SEED, Fitting, in_pieces, lines_of
 from evaluation.planner import Planner
 
-T = TypeVar("T")
-R = TypeVar("R")
-DEVELOPMENT = ROOT / "tests" / "nlu" / "dev"
 # Share of in-scope messages that may be declined (the bar is 3 %).
 DECLINED = 0.02
-# How much a message of strangers counts beside one of our own sets.
-STRANGERS_COUNT = 5.0
-# Penalty of the conditional logits, and the seed of what is put together by chance.
+# Penalty of the conditional logits.
 PENALTY = 3e-3
-SEED = 7
-THRESHOLDS = {
-    # Certainty from which a topic is answered without asking back; the same beside a referral,
-    # which should not stand alone.
-    "answer_from": 0.5,
-    "answer_beside_referral_from": 0.3,
-    # Probability of being inside the field below which a message, or a part, is declined.
-    "inside_from": 0.5,
-    "inside_part_from": 0.25,
-    # Probability from which a part is a question of its own.
-    "question_from": 0.3,
-    # Probability of a detail from which it is answered instead of its topic's overview.
-    "detail_from": 0.45,
-    # Probability from which a referral is owed.
-    "referral_from": 0.15,
-    # Log-odds from which a clause names a referral of its own beside the worst.
-    "clause_from": 1.0,
-    # Probability from which the model alone owes no more than an appointment.
-    "planned_from": 0.5,
-    # Share of an emergency or crisis among the referrals from which the model alone gives its
-    # text, and probability of being outside the field from which it never does.
-    "acute_from": 0.6,
-    "outside_from": 0.8,
-    # Probability that anything is owed from which a rule's hint of an emergency or a crisis needs
-    # only this share.
-    "acute_hint_sure_from": 0.8,
-    "acute_hint_from": 0.1,
-    # Certainty from which it is clear what a general question asks; log-odds up to which no danger is
-    # heard in one: in doubt, where it is clear, and where it is clear but somebody is spoken of.
-    "general_sure_from": 0.9,
-    "general_below": -4.0,
-    "general_sure_below": -1.0,
-    "general_person_below": -5.0,
-}
-
-
-def lines_of(name: str) -> list[dict[str, Any]]:
-    """Read a development set: our own, and those of strangers that have been looked at."""
-    files = sorted(DEVELOPMENT.parent.glob(f"*/{name}.jsonl"))
-    return [
-        json.loads(line) | {"counts": 1.0 if file.parent == DEVELOPMENT else STRANGERS_COUNT}
-        for file in files
-        for line in file.read_text().splitlines()
-    ]
-
-
-_FITTING: list[Fitting] = []
-
-
-def _in_pieces(function: Callable[[Fitting, T], R], items: Sequence[T]) -> list[R]:
-    """Apply a function to items on all cores; it sees what is fitted so far."""
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as pool:
-        return list(pool.map(partial(_apply, function), items, chunksize=32))
-
-
-def _apply(function: Callable[[Fitting, T], R], item: T) -> R:
-    return function(_FITTING[0], item)
-
-
-class Fitting:
-    """The trained models, the catalogue, and what has been fitted so far."""
-
-    def __init__(self, planner: Planner) -> None:
-        self.models = planner.models
-        self.reading = planner.read
-        self.catalogue = planner.catalogue
-        self.labels = self.models.topics.labels
-        self.weights: dict[str, dict[str, float]] = {k: dict(v) for k, v in load_weights().weights.items()}
-
-    def judging(self) -> Judging:
-        """Return a judging with what is fitted so far."""
-        return Judging(self.models, Weights(self.weights, THRESHOLDS))
-
-    def keep(self, name: str, evidence: Iterable[str], weights: Iterable[float]) -> None:
-        """Keep fitted weights."""
-        self.weights[name] = {each: round(float(w), 3) for each, w in zip(evidence, weights, strict=True)}
-
-    def write(self, sets: Iterable[str]) -> None:
-        """Write everything with where it comes from."""
-        commit = subprocess.run(["git", "describe", "--always", "--dirty=*"], cwd=ROOT, capture_output=True, text=True)
-        fitted = {"commit": commit.stdout.strip(), "date": str(date.today()), "sets": sorted(sets)}
-        FILE.write_text(
-            json.dumps({"fitted": fitted, "thresholds": THRESHOLDS, "weights": self.weights}, indent=1) + "\n"
-        )
 
 
 def gate(fitting: Fitting) -> None:
@@ -259,7 +161,7 @@ def questions(fitting: Fitting) -> None:
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     lines = [(name, line) for name in ("multi", "questions", "out_of_scope") for line in lines_of(name)]
-    judged = _in_pieces(_candidates, [line["text"] for _, line in lines])
+    judged = in_pieces(_candidates, [line["text"] for _, line in lines])
     messages = [
         (name, line.get("topics") or [line["topic"]], whole, found)
         for (name, line), (whole, found) in zip(lines, judged, strict=True)
@@ -286,12 +188,6 @@ def _candidates(fitting: Fitting, text: str) -> tuple[Judgement, list[asked.Cand
     return judging.one(reading.text), asked.candidates_of(reading, judging, fitting.catalogue)
 
 
-def _danger(fitting: Fitting, text: str) -> np.ndarray:
-    reading, judging = fitting.reading(text), fitting.judging()
-    judging.learn(reading.units)
-    return urgency.evidence(reading, reading.units, load_screen().find(text), judging)
-
-
 def _answered(messages: list[Any], groups: np.ndarray, probability: np.ndarray, threshold: float) -> list[float]:
     results: dict[str, list[bool]] = {"several": [], "one": [], "first": [], "twice": [], "outside": []}
     for n, (name, wanted, whole, found) in enumerate(messages):
@@ -310,55 +206,13 @@ def _answered(messages: list[Any], groups: np.ndarray, probability: np.ndarray, 
     return [float(np.mean(hits)) for hits in results.values()]
 
 
-def detector(fitting: Fitting) -> None:
-    """Fit the evidence for a referral on messages alone and beside others; show what thresholds cost (out of fold)."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-
-    rng = random.Random(SEED)
-    owing, fine = dangers(), harmless(fitting.catalogue)
-    sets = [
-        *(("alone", text, True) for text in owing),
-        *(("beside", text, True) for text in beside(owing, fine, rng)),
-        *(("harmless", text, False) for text in fine),
-        *(("harmless beside", text, False) for text in beside(fine, fine, rng)),
-        *(("strangers", text, True) for text in strangers(owing=True)),
-        *(("harmless strangers", text, False) for text in strangers(owing=False)),
-    ]
-    rows = _in_pieces(_danger, [text for _, text, _ in sets])
-    x, y = np.array(rows), np.array([owes for *_, owes in sets])
-    kind = np.array([name for name, *_ in sets])
-    groups = np.array([zlib.crc32(text[:24].encode()) % 1000 for _, text, _ in sets])
-    # Strangers are few and count for more: they are what is to come.
-    weight = np.where(np.char.endswith(kind, "strangers"), STRANGERS_COUNT, 1.0)
-    model = LogisticRegression(fit_intercept=False, max_iter=2000, C=10)
-    fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y, sample_weight=weight).coef_[0])
-    p = cross_val_predict(
-        model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba", fit_params={"sample_weight": weight}
-    )[:, 1]
-    names = ("alone", "beside", "strangers", "harmless", "harmless beside", "harmless strangers")
-    print(f"{'referral_from':14s}" + "".join(f"{name:>18s}" for name in names) + "   referred")
-    for threshold in (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
-        cells = [f"{np.mean(p[kind == n] >= threshold):.3f}" for n in names]
-        print(f"{threshold:14.2f}" + "".join(f"{cell:>18s}" for cell in cells))
-    _show_worst(sets, p, y)
-
-
-def _show_worst(sets: list[tuple[str, str, bool]], p: np.ndarray, y: np.ndarray) -> None:
-    """Print the messages that are furthest on the wrong side."""
-    for title, order in (("missed", np.argsort(np.where(y, p, 2))), ("referred", np.argsort(np.where(y, 2, -p)))):
-        for i in order[:40]:
-            print(f"{title}: {p[i]:.2f} [{sets[i][0]}] {sets[i][1][:150]!r}")
-
-
 def main() -> int:
     """Fit what is asked for, or everything; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.fit", description=__doc__)
-    steps = {"gate": gate, "leaning": leaning, "questions": questions, "detector": detector}
+    steps = {"gate": gate, "leaning": leaning, "questions": questions, "detector": detector, "acute": acute}
     parser.add_argument("steps", nargs="*", choices=[[], *steps], help="which numbers (default: all)")
     chosen = parser.parse_args().steps or list(steps)
     fitting = Fitting(Planner())
-    _FITTING.append(fitting)
     for name in chosen:
         steps[name](fitting)
     fitting.write({"tests/nlu", "tests/safety"})

@@ -50,9 +50,11 @@ class Understanding(GraphComponent, IntentClassifier):
         return {
             # Seed of the models.
             "seed": 7,
-            # Units of the hidden layer of the topics' network, and its quadratic penalty.
+            # Units of the hidden layer of the topics' network, its quadratic penalty, and how
+            # often it goes through the examples.
             "hidden": 512,
-            "penalty": 3e-3,
+            "penalty": 1e-3,
+            "passes": 8,
             # Columns that the character n-grams are condensed to.
             "spelling_dimensions": 300,
             # Weight of the spelling beside the meaning (whose weight is 1).
@@ -143,7 +145,7 @@ class Understanding(GraphComponent, IntentClassifier):
         Raises:
             InvalidConfigException: if one is out of range.
         """
-        for key in ("hidden", "penalty", "spelling_dimensions", "spelling_weight", "similarity_weight"):
+        for key in ("hidden", "penalty", "passes", "spelling_dimensions", "spelling_weight", "similarity_weight"):
             if config.get(key, 1) <= 0:
                 raise InvalidConfigException(f"Understanding: {key} must be above 0.")
 

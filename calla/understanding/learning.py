@@ -62,6 +62,7 @@ def learn(
         seed=config["seed"],
         hidden=config["hidden"],
         penalty=config["penalty"],
+        passes=config["passes"],
         spelling_dimensions=config["spelling_dimensions"],
         spelling_weight=config["spelling_weight"],
         similarity_weight=config["similarity_weight"],

@@ -56,6 +56,7 @@ class TopicModel:
         seed: seed of the SVD and the network.
         hidden: units of the network's hidden layer.
         penalty: its quadratic penalty.
+        passes: how often it goes through the examples.
         spelling_dimensions: columns that the n-grams are condensed to.
         spelling_weight: length of the spelling part; the sentence vector has length 1.
         similarity_weight: weight of the cosine to the nearest known question.
@@ -68,6 +69,7 @@ class TopicModel:
         seed: int,
         hidden: int,
         penalty: float,
+        passes: int,
         spelling_dimensions: int,
         spelling_weight: float,
         similarity_weight: float,
@@ -76,7 +78,7 @@ class TopicModel:
         self._similarity_weight = similarity_weight
         self._letters = letters
         self._spelling_dimensions, self._seed = spelling_dimensions, seed
-        self._network = Network(hidden=hidden, penalty=penalty, seed=seed)
+        self._network = Network(hidden=hidden, penalty=penalty, passes=passes, seed=seed)
         self.labels: list[str] = []
         self.details: list[str] = []
         self._directions = np.zeros((0, 0), dtype=np.float32)

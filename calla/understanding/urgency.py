@@ -10,7 +10,7 @@ before; the higher counts.
 from __future__ import annotations
 
 import re
-from typing import Optional, Sequence
+from typing import Collection, Optional, Sequence
 
 import numpy as np
 
@@ -30,8 +30,12 @@ EVIDENCE = (
     "person", "rule without a person", "outside the field", "rule outside the field",
     "rule against the model",
 )  # fmt: skip
-# Words of a message that says little else than the words of a rule.
-_BRIEF = 5
+# What speaks for an emergency, or for a crisis, as against any other referral or none.
+ACUTE_EVIDENCE = (
+    "bias", "owed", "whole", "clause", "hint", "sure rule", "hint, clause", "sure rule, clause",
+    "another rule", "outside the field, clause", "outside the field, whole", "rule outside the field",
+    "completed", "person", "rule in strange words", "clauses",
+)  # fmt: skip
 # Words up to which a message may be a fragment that the turn before completes.
 MAX_FRAGMENT = 14
 _NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6](?: ?[abc])?)\b\W*$", re.I)
@@ -85,27 +89,89 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
     if reading.language != ENGLISH:
         # The English model cannot read it: the rules have the word, hints too.
         return [Owed(f.topic, SCREEN) for f in found]
-    units = [*reading.units, *wordings]
-    weighed = evidence(reading, units, found, judging)
-    p = logistic(float(weighed @ judging.weights.vector("urgency", EVIDENCE)))
+    units = list(dict.fromkeys([*reading.units, *wordings]))
+    p = logistic(float(evidence(reading, units, found, judging) @ judging.weights.vector("urgency", EVIDENCE)))
+    owes = {
+        name: SCREEN if any(f.topic == name for f in found) else MODEL
+        for name in acute_names(judging)
+        if _is_acute(acute_evidence(name, reading, units, found, judging, p), judging)
+    }
     if p < judging.weights.threshold("referral_from"):
         # Of a message that is too long the model has read the beginning alone.
-        return [Owed(f.topic, SCREEN) for f in findings if reading.truncated and not f.hint]
-    owes = {f.topic: SCREEN for f in found if _holds(f, units, judging, p)}
-    for name in _named(units, found, judging):
+        owes |= {f.topic: SCREEN for f in findings if reading.truncated and not f.hint}
+        return [Owed(name, by) for name, by in owes.items()]
+    acute = set(owes)
+    owes |= {f.topic: SCREEN for f in found if KINDS[f.topic] not in ACUTE}
+    for name in _named(units, found, acute, judging):
         mild = name in _MILD and (p < judging.weights.threshold("planned_from") or _said_by(wordings, name, judging))
         # "And magnesium?" is nobody's medicine.
         nobody = (name in _MILD or KINDS[name] == "prescriber") and not speaks_of_a_person(reading.text)
-        unsure = KINDS[name] in ACUTE and p < judging.weights.threshold("planned_from")
-        if not mild and not nobody and not unsure:
+        if not mild and not nobody:
             owes.setdefault(name, MODEL)
-    if not owes:
-        # Something is owed: what a rule found, if nobody is surer of anything else. A hint of an
-        # emergency or a crisis counts alone only where little else is said ("should I call 911"), or
-        # where there is little doubt that something is owed.
-        counts = len(reading.text.split()) <= _BRIEF or p >= judging.weights.threshold("acute_hint_sure_from")
-        owes = {f.topic: SCREEN for f in found if KINDS[f.topic] not in ACUTE or counts}
     return [Owed(name, by) for name, by in owes.items()]
+
+
+def acute_names(judging: Judging) -> list[str]:
+    """Return the names of the referrals for an emergency and for a crisis."""
+    return [name for name in judging.models.urgency.names if KINDS[name] in ACUTE]
+
+
+def _is_acute(weighed: np.ndarray, judging: Judging) -> bool:
+    p = logistic(float(weighed @ judging.weights.vector("acute", ACUTE_EVIDENCE)))
+    return p >= judging.weights.threshold("acute_from")
+
+
+def acute_evidence(
+    name: str, reading: Reading, units: Sequence[str], found: Sequence[Finding], judging: Judging, p: float
+) -> np.ndarray:
+    """Collect what speaks for an emergency, or for a crisis.
+
+    A wrong emergency text frightens, and a missed one is worse; neither the rules nor the model
+    alone know which is which ("overdosed on telly", "none of it matters when I'm dead tomorrow").
+
+    Args:
+        name: which of the two.
+        reading: the message.
+        units: the message, its clauses and its completed wordings.
+        found: what the rules find.
+        judging: judges texts.
+        p: probability that any referral is owed.
+
+    Returns:
+        a number for each of ``ACUTE_EVIDENCE``.
+    """
+    odds = {unit: _odds_of(name, unit, judging) for unit in units}
+    worst = max(odds, key=lambda unit: odds[unit])
+    hint = any(f.hint for f in found if f.topic == name)
+    sure = any(not f.hint for f in found if f.topic == name)
+    outside = log_odds(judging.share(worst, OUT_OF_SCOPE))
+    return np.array(
+        [
+            1.0,
+            float(np.clip(log_odds(p), -_CEILING, _CEILING)),
+            odds[reading.text],
+            odds[worst],
+            hint,
+            sure,
+            hint * odds[worst],
+            sure * odds[worst],
+            any(f.topic != name and not f.hint for f in found),
+            outside,
+            log_odds(judging.share(reading.text, OUT_OF_SCOPE)),
+            (hint or sure) * outside,
+            worst not in (reading.text, *reading.units),
+            speaks_of_a_person(reading.text),
+            reading.strange * (hint or sure),
+            float(np.log(len(units))),
+        ],
+        dtype=float,
+    )
+
+
+def _odds_of(name: str, text: str, judging: Judging) -> float:
+    """Return the log-odds that a text is owed one referral: that any is, and that it is this one."""
+    share = float(judging.urgency(text).names[0][judging.models.urgency.names.index(name)])
+    return float(np.clip(log_odds(share * logistic(_odds(text, judging))), -_CEILING, _CEILING))
 
 
 def in_general(reading: Reading, owes: Sequence[Owed], judging: Judging) -> list[Owed]:
@@ -139,19 +205,6 @@ def _no_danger(text: str, judging: Judging) -> float:
     if speaks_of_a_person(text):
         return judging.weights.threshold("general_person_below") if sure else -_CEILING - 1
     return judging.weights.threshold("general_sure_below" if sure else "general_below")
-
-
-def _holds(finding: Finding, units: Sequence[str], judging: Judging, p: float) -> bool:
-    """Say whether what a rule found counts: a mere hint of an emergency or a crisis needs the model to agree.
-
-    It need not agree as much on the kind where there is little doubt that something is owed (``p``).
-    """
-    if not finding.hint or KINDS[finding.topic] not in ACUTE:
-        return True
-    at = judging.models.urgency.names.index(finding.topic)
-    share = max(float(judging.urgency(unit).names[0][at]) for unit in units)
-    little_doubt = p >= judging.weights.threshold("acute_hint_sure_from")
-    return share >= judging.weights.threshold("acute_hint_from" if little_doubt else "acute_from")
 
 
 def _said_by(wordings: Sequence[str], name: str, judging: Judging) -> bool:
@@ -213,34 +266,30 @@ def _name(text: str, judging: Judging) -> str:
     return judging.models.urgency.names[int(judging.urgency(text).names[0].argmax())]
 
 
-def _named(units: Sequence[str], found: Sequence[Finding], judging: Judging) -> list[str]:
-    """Return the referrals that the learned model hears, from the worst clause on."""
+def _named(units: Sequence[str], found: Sequence[Finding], acute: Collection[str], judging: Judging) -> list[str]:
+    """Return the referrals besides emergency and crisis that the learned model hears, from the worst clause on.
+
+    Args:
+        units: the message, its clauses and its completed wordings.
+        found: what the rules find.
+        acute: what is owed of emergency and crisis.
+        judging: judges texts.
+    """
     clause_from = judging.weights.threshold("clause_from")
     ordered = sorted(units, key=lambda unit: -_odds(unit, judging))
     heard = [unit for unit in ordered if _odds(unit, judging) >= clause_from] or ([] if found else ordered[:1])
     names: list[str] = []
     for unit in heard:
-        name = _believed(unit, found, judging)
+        best = _name(unit, judging)
+        if best in acute or (KINDS[best] in ACUTE and _is_outside(unit, judging)):
+            continue
+        shares = judging.urgency(unit).names[0]
+        likely = (judging.models.urgency.names[i] for i in np.argsort(-shares))
+        name = next((each for each in likely if KINDS[each] not in ACUTE), None)
         if name and name not in names:
             names.append(name)
     return names
 
 
-def _believed(unit: str, found: Sequence[Finding], judging: Judging) -> Optional[str]:
-    """Return the referral that a clause owes; an emergency or a crisis only where there is little doubt.
-
-    A wrong emergency text frightens. The model alone gives one only for words of the field,
-    or of a body in danger as it has learned it; anything that a rule has seen too counts.
-    """
-    order = np.argsort(-judging.urgency(unit).names[0])
-    names = [judging.models.urgency.names[i] for i in order]
-    p = {name: float(judging.urgency(unit).names[0][i]) for name, i in zip(names, order, strict=True)}
-    seen = {f.topic for f in found}
-    if KINDS[names[0]] not in ACUTE or names[0] in seen:
-        return names[0]
-    outside = judging.share(unit, OUT_OF_SCOPE)
-    if p[names[0]] >= judging.weights.threshold("acute_from") and outside < judging.weights.threshold("outside_from"):
-        return names[0]
-    if outside >= judging.weights.threshold("outside_from"):
-        return None
-    return next((name for name in names if KINDS[name] not in ACUTE), None)
+def _is_outside(text: str, judging: Judging) -> bool:
+    return judging.share(text, OUT_OF_SCOPE) >= judging.weights.threshold("outside_from")

@@ -9,23 +9,28 @@ instance learning, Dietterich et al. 1997). So a danger is heard beside anything
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.linear_model import LogisticRegression
 
+from calla.plan import ACUTE
+from calla.safety.screen import load_screen
+from calla.safety.vocabulary import KINDS
 from calla.understanding.cutting import clauses_of
 from calla.understanding.grams import Grams, words_and_pairs
 from calla.understanding.network import Network
 
 NONE = "none"
-HIDDEN, PENALTY = 512, 1e-2
+HIDDEN, PENALTY, PASSES = 512, 1e-2, 12
 # Clauses of harmless examples that the network learns from: those that sound most like a
 # danger by their words.
 HARD_CLAUSES = 9_000
 # Log-odds from which a clause of an example that owes a referral is the one that says so.
 CLAUSE_FROM = 1.0
+# Words from which a clause may be an emergency or a crisis by itself, without a rule that agrees.
+TELLING = 6
 # Odds that floats can tell from certainty.
 _FLOOR = 1e-6
 
@@ -54,7 +59,7 @@ class UrgencyModel:
     def __init__(self, letters: Grams, *, seed: int) -> None:
         self._letters = letters
         self._words = words_and_pairs()
-        self._network = Network(hidden=HIDDEN, penalty=PENALTY, seed=seed)
+        self._network = Network(hidden=HIDDEN, penalty=PENALTY, passes=PASSES, seed=seed)
         # Of the regression: weights of words, weights of letters, and what is said of no words.
         self._of_words = self._of_letters = np.zeros(0, dtype=np.float32)
         self._bias = 0.0
@@ -105,8 +110,10 @@ class UrgencyModel:
         for i, (_, at, _) in enumerate(told):
             if at not in best or odds[i] > odds[best[at]]:
                 best[at] = i
-        kept = [i for i in best.values() if odds[i] > CLAUSE_FROM and len(told[i][0].split()) > 2]
-        return [told[i][0] for i in kept], grams[kept], [told[i][2] for i in kept]
+        likely = [i for i in best.values() if odds[i] > CLAUSE_FROM and len(told[i][0].split()) > 2]
+        said = {i: name for i in likely if (name := _said_by_clause(told[i][0], told[i][2]))}
+        kept = list(said)
+        return [told[i][0] for i in kept], grams[kept], list(said.values())
 
     @staticmethod
     def _harmless(texts: Sequence[str], owed: Sequence[str]) -> list[str]:
@@ -133,3 +140,19 @@ class UrgencyModel:
         names = np.delete(p, none, axis=1)
         odds = np.log(owing / (1 - owing)) + [self._odds_by_wording(text) for text in texts]
         return Urgencies(odds, names / np.maximum(names.sum(axis=1, keepdims=True), _FLOOR))
+
+
+def _said_by_clause(clause: str, name: str) -> Optional[str]:
+    """Return the referral that a clause of an example says, ``None`` where it is not plain.
+
+    "He's on warfarin", of an emergency, says nothing more than a medicine: taken for the
+    emergency itself it would make one of every blood thinner. So a clause of an emergency or a
+    crisis is one if a rule agrees, or if it says enough to be one.
+    """
+    if KINDS[name] not in ACUTE:
+        return name
+    found = load_screen().find(clause)
+    if any(KINDS[finding.topic] in ACUTE for finding in found):
+        return name
+    surely = [finding.topic for finding in found if not finding.hint]
+    return surely[0] if surely else name if len(clause.split()) >= TELLING else None

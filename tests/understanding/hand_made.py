@@ -122,13 +122,17 @@ def weights() -> Weights:
         "question": (asked.EVIDENCE, {"certainty": 1.0, "asks": 1.0}),
         "follow_up": (follow_up.EVIDENCE, {"alone": 1.0, "with the subject": 1.0}),
         "part": (follow_up.EVIDENCE, {"alone": 1.0, "with the subject": 1.0}),
+        "acute": (
+            urgency.ACUTE_EVIDENCE,
+            {"bias": -1.5, "clause": 1.0, "outside the field, clause": -0.5, "hint": 9.0, "sure rule": 9.0},
+        ),
         "urgency": (urgency.EVIDENCE, {"worst clause": 1.0, "whole": 0.1, "sure rule": 9.0, "denied": -9.0}),
     }
     thresholds = {
         "answer_from": 0.5, "answer_beside_referral_from": 0.3, "inside_from": 0.5, "inside_part_from": 0.25,
         "question_from": 0.5, "detail_from": 0.5, "referral_from": 0.5, "planned_from": 0.5,
-        "clause_from": 1.0, "acute_from": 0.5, "outside_from": 0.8, "acute_hint_sure_from": 0.8,
-        "acute_hint_from": 0.01, "general_sure_from": 0.9, "general_below": -4.0, "general_sure_below": -1.0,
+        "clause_from": 1.0, "acute_from": 0.5, "outside_from": 0.8,
+        "general_sure_from": 0.9, "general_below": -4.0, "general_sure_below": -1.0,
         "general_person_below": -5.0,
     }  # fmt: skip
     return Weights({k: {e: own.get(e, 0.0) for e in names} for k, (names, own) in only.items()}, thresholds)

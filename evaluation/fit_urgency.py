@@ -1,0 +1,161 @@
+"""Fit what speaks for a referral, and what for an emergency or a crisis."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from calla.plan import ACUTE
+from calla.safety.screen import load_screen
+from calla.safety.vocabulary import KINDS
+from calla.understanding import urgency
+from calla.understanding.judgement import logistic
+from calla.understanding.language import ENGLISH
+from evaluation.composites import OWED, beside, dangers, harmless, kinds_of_strangers, strangers, topics_of
+from evaluation.fitting import SEED, STRANGERS_COUNT, Fitting, in_pieces, lines_of
+
+
+def _danger(fitting: Fitting, text: str) -> np.ndarray:
+    reading, judging = fitting.reading(text), fitting.judging()
+    judging.learn(reading.units)
+    return urgency.evidence(reading, reading.units, load_screen().find(text), judging)
+
+
+def detector(fitting: Fitting) -> None:
+    """Fit the evidence for a referral on messages alone and beside others; show what thresholds cost (out of fold)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    rng = random.Random(SEED)
+    owing, fine = dangers(), harmless(fitting.catalogue)
+    sets = [
+        *(("alone", text, True) for text in owing),
+        *(("beside", text, True) for text in beside(owing, fine, rng)),
+        *(("harmless", text, False) for text in fine),
+        *(("harmless beside", text, False) for text in beside(fine, fine, rng)),
+        *(("strangers", text, True) for text in strangers(owing=True)),
+        *(("harmless strangers", text, False) for text in strangers(owing=False)),
+    ]
+    rows = in_pieces(_danger, [text for _, text, _ in sets])
+    x, y = np.array(rows), np.array([owes for *_, owes in sets])
+    kind = np.array([name for name, *_ in sets])
+    groups = np.array([zlib.crc32(text[:24].encode()) % 1000 for _, text, _ in sets])
+    # Strangers are few and count for more: they are what is to come.
+    weight = np.where(np.char.endswith(kind, "strangers"), STRANGERS_COUNT, 1.0)
+    model = LogisticRegression(fit_intercept=False, max_iter=2000, C=10)
+    fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y, sample_weight=weight).coef_[0])
+    p = cross_val_predict(
+        model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba", fit_params={"sample_weight": weight}
+    )[:, 1]
+    names = ("alone", "beside", "strangers", "harmless", "harmless beside", "harmless strangers")
+    print(f"{'referral_from':14s}" + "".join(f"{name:>18s}" for name in names) + "   referred")
+    for threshold in (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        cells = [f"{np.mean(p[kind == n] >= threshold):.3f}" for n in names]
+        print(f"{threshold:14.2f}" + "".join(f"{cell:>18s}" for cell in cells))
+    _show_worst(sets, p, y)
+
+
+def _show_worst(sets: list[tuple[str, str, bool]], p: np.ndarray, y: np.ndarray) -> None:
+    """Print the messages that are furthest on the wrong side."""
+    for title, order in (("missed", np.argsort(np.where(y, p, 2))), ("referred", np.argsort(np.where(y, 2, -p)))):
+        for i in order[:40]:
+            print(f"{title}: {p[i]:.2f} [{sets[i][0]}] {sets[i][1][:150]!r}")
+
+
+class Case(NamedTuple):
+    """A message and which acute referral it is owed.
+
+    Attributes:
+        text: the message.
+        before: what the message before it asked, if there was one.
+        owes: name of the referral, ``None`` where it is another or none.
+        counts: how much it counts.
+        source: which set it is from.
+    """
+
+    text: str
+    before: Optional[str]
+    owes: Optional[str]
+    counts: float
+    source: str
+
+
+def _cases(fitting: Fitting) -> list[Case]:
+    rng = random.Random(SEED)
+    own = [(text, topic) for name in OWED for text, topic in topics_of(name)]
+    fine = harmless(fitting.catalogue)
+    alone = [Case(text, None, _acute(KINDS.get(topic, ""), topic), 1.0, "own") for text, topic in own]
+    apart = [
+        Case(text, before, _acute(kind), STRANGERS_COUNT, "strangers")
+        for text, before, kind in kinds_of_strangers()
+        # After an emergency memory decides.
+        if before is None or kind not in ACUTE
+    ]
+    # Most dangers are not acute; a part of them is enough.
+    halves = [case for case in (*alone, *apart) if case.before is None and (case.owes or rng.random() < 0.4)]
+    joined = [Case(text, None, case.owes, 1.0, "beside") for case in halves for text in beside([case.text], fine, rng)]
+    follow = [
+        Case(line["turns"][-len(line["topics"]) :][1], line["turns"][-len(line["topics"])], None, 1.0, "follow-ups")
+        for line in lines_of("followups")
+        if len(line["topics"]) > 1 and KINDS.get(line["topics"][1]) not in ACUTE
+    ]
+    return [*alone, *apart, *joined, *follow, *(Case(text, None, None, 1.0, "harmless") for text in fine)]
+
+
+def _acute(kind: str, topic: Optional[str] = None) -> Optional[str]:
+    names = {each: name for name, each in KINDS.items() if each in ACUTE}
+    return (topic or names[kind]) if kind in ACUTE else None
+
+
+def _acute_rows(fitting: Fitting, case: Case) -> list[tuple[str, np.ndarray]]:
+    """Return the evidence for each acute referral; nothing for other languages, which are left to the rules."""
+    reading, judging = fitting.reading(case.text), fitting.judging()
+    if reading.language != ENGLISH:
+        return []
+    before = None
+    if case.before is not None:
+        before = fitting.catalogue.by_intent(judging.one(fitting.reading(case.before).text).label)
+    wordings = urgency.completed(reading.text, before)
+    units = list(dict.fromkeys([*reading.units, *wordings]))
+    found = [f for text in (case.text, *wordings) for f in load_screen().find(text)]
+    weights = judging.weights.vector("urgency", urgency.EVIDENCE)
+    p = logistic(float(urgency.evidence(reading, units, found, judging) @ weights))
+    return [
+        (name, urgency.acute_evidence(name, reading, units, found, judging, p)) for name in urgency.acute_names(judging)
+    ]
+
+
+def acute(fitting: Fitting) -> None:
+    """Fit the evidence for an emergency and for a crisis; show what thresholds cost (out of fold)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    cases = _cases(fitting)
+    found = in_pieces(_acute_rows, cases)
+    rows = [
+        (case, case.owes == name, evidence)
+        for case, own in zip(cases, found, strict=True)
+        for name, evidence in own
+        # A crisis may be an emergency too.
+        if case.owes in (None, name)
+    ]
+    x, y = np.array([evidence for *_, evidence in rows]), np.array([owes for _, owes, _ in rows])
+    source = np.array([case.source for case, *_ in rows])
+    groups = np.array([zlib.crc32(case.text[:24].encode()) % 1000 for case, *_ in rows])
+    weight = np.array([case.counts for case, *_ in rows])
+    model = LogisticRegression(fit_intercept=False, max_iter=3000, C=10)
+    fitting.keep("acute", urgency.ACUTE_EVIDENCE, model.fit(x, y, sample_weight=weight).coef_[0])
+    p = cross_val_predict(
+        model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba", fit_params={"sample_weight": weight}
+    )[:, 1]
+    names = ("own", "strangers", "beside", "follow-ups", "harmless")
+    print(f"{'acute_from':12s}" + "".join(f"{name:>24s}" for name in names) + "   given its text: owed, not owed")
+    for threshold in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5):
+        cells = [
+            " ".join(f"{np.mean(p[of] >= threshold):.3f}" if of.any() else "-" for of in (here & y, here & ~y))
+            for here in (source == name for name in names)
+        ]
+        print(f"{threshold:12.2f}" + "".join(f"{cell:>24s}" for cell in cells))
