@@ -43,7 +43,7 @@ THRESHOLDS = {
     "planned_from": 0.5,
     # Probability of an emergency, or of a crisis, from which its text is given; probability of being
     # outside the field from which what sounds like one and is none owes nothing else.
-    "acute_from": 0.15,
+    "acute_from": 0.1,
     "outside_from": 0.8,
     # Certainty from which it is clear what a general question asks; log-odds up to which no danger is
     # heard in one: in doubt, where it is clear, and where it is clear but somebody is spoken of.
