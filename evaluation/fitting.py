@@ -41,9 +41,11 @@ THRESHOLDS = {
     "clause_from": 1.0,
     # Probability from which the model alone owes no more than an appointment.
     "planned_from": 0.5,
-    # Probability of an emergency, or of a crisis, from which its text is given; probability of being
-    # outside the field from which what sounds like one and is none owes nothing else.
+    # Probability of an emergency, or of a crisis, from which its text is given, if it is as probable
+    # that anything is owed; probability of being outside the field from which what sounds like one
+    # and is none owes nothing else.
     "acute_from": 0.1,
+    "acute_owed_from": 0.2,
     "outside_from": 0.8,
     # Certainty from which it is clear what a general question asks; log-odds up to which no danger is
     # heard in one: in doubt, where it is clear, and where it is clear but somebody is spoken of.

@@ -91,15 +91,14 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
         return [Owed(f.topic, SCREEN) for f in found]
     units = list(dict.fromkeys([*reading.units, *wordings]))
     p = logistic(float(evidence(reading, units, found, judging) @ judging.weights.vector("urgency", EVIDENCE)))
+    if p < judging.weights.threshold("referral_from"):
+        # Of a message that is too long the model has read the beginning alone.
+        return [Owed(f.topic, SCREEN) for f in findings if reading.truncated and not f.hint]
     owes = {
         name: SCREEN if any(f.topic == name for f in found) else MODEL
         for name in acute_names(judging)
-        if _is_acute(acute_evidence(name, reading, units, found, judging, p), judging)
+        if _is_acute(acute_evidence(name, reading, units, found, judging, p), judging, p)
     }
-    if p < judging.weights.threshold("referral_from"):
-        # Of a message that is too long the model has read the beginning alone.
-        owes |= {f.topic: SCREEN for f in findings if reading.truncated and not f.hint}
-        return [Owed(name, by) for name, by in owes.items()]
     acute = set(owes)
     owes |= {f.topic: SCREEN for f in found if KINDS[f.topic] not in ACUTE}
     for name in _named(units, found, acute, judging):
@@ -116,9 +115,9 @@ def acute_names(judging: Judging) -> list[str]:
     return [name for name in judging.models.urgency.names if KINDS[name] in ACUTE]
 
 
-def _is_acute(weighed: np.ndarray, judging: Judging) -> bool:
-    p = logistic(float(weighed @ judging.weights.vector("acute", ACUTE_EVIDENCE)))
-    return p >= judging.weights.threshold("acute_from")
+def _is_acute(weighed: np.ndarray, judging: Judging, p: float) -> bool:
+    acute = logistic(float(weighed @ judging.weights.vector("acute", ACUTE_EVIDENCE)))
+    return p >= judging.weights.threshold("acute_owed_from") and acute >= judging.weights.threshold("acute_from")
 
 
 def acute_evidence(
