@@ -32,7 +32,7 @@ THRESHOLDS = {
     "inside_from": 0.5,
     "inside_part_from": 0.25,
     # Probability from which a part is a question of its own.
-    "question_from": 0.3,
+    "question_from": 0.25,
     # Probability of a detail from which it is answered instead of its topic's overview.
     "detail_from": 0.45,
     # Probability from which a referral is owed.

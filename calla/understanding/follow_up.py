@@ -142,9 +142,13 @@ def judge(
     candidates = tuple(labels[i] for i in order if labels[i].startswith(f"{FAQ}/") and p[i] >= OFFER_FROM)
     best, certainty = labels[int(order[0])], float(p[order[0]])
     if best == OUT_OF_SCOPE:
-        outside = certainty >= (OUTSIDE_FROM_REFERRING if reference.refers_back(text) else OUTSIDE_FROM)
+        refers_back = reference.refers_back(text)
+        outside = certainty >= (OUTSIDE_FROM_REFERRING if refers_back else OUTSIDE_FROM)
         outcome = "decline" if outside or not candidates else "clarify"
-        best = labels[int(order[1])]
+        best, next_certainty = labels[int(order[1])], float(p[order[1]])
+        if refers_back and not outside and next_certainty >= ANSWER_FROM:
+            # "What about losing a few kilos" leans on the answer before, whatever its words alone sound like.
+            outcome, certainty = "answer", next_certainty
     elif certainty >= ANSWER_FROM:
         outcome = "answer"
     else:
