@@ -47,6 +47,8 @@ SLIPS = (
     ),
     ("did not find expected '-'", "the spaces at the start of this line do not fit the lines above it"),
 )
+# Files that are changed together with the clinician only.
+SAFETY = ("data/topics/safety/", "data/safety/")
 # UTF-8 read as Windows text and saved again.
 GARBLED = re.compile("\N{REPLACEMENT CHARACTER}|â€|Ã[\\x80-\\xbf]|Â[\\xa0-\\xbf]")
 
@@ -121,6 +123,11 @@ class Entry:
     def is_detail(self) -> bool:
         """Say whether this is a detail of a topic."""
         return "." in self.id
+
+    @property
+    def is_safety(self) -> bool:
+        """Say whether this stands in a file that is changed together with the clinician only."""
+        return self.path.startswith(SAFETY)
 
     def value(self, name: str) -> str:
         """Return a value of the metadata as text; empty if it is missing."""
