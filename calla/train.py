@@ -125,7 +125,9 @@ def _progress() -> Iterator[None]:
     terminal = sys.stderr.isatty()
     # A descriptor of its own: what training itself prints goes elsewhere meanwhile.
     shown = os.fdopen(os.dup(2), "w")
-    print(f"Training (about {expected / 60:.0f} minutes) ...", file=shown, flush=True)
+    minutes = max(1, round(expected / 60))
+    about = f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    print(f"Training ({about}, longer if the machine is busy) ...", file=shown, flush=True)
     ended = threading.Event()
 
     def show() -> None:
