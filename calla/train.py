@@ -111,10 +111,8 @@ def _go_back() -> int:
     except ModelMissingError as problem:
         print(problem, file=sys.stderr)
         return 2
-    if used is None:
-        print("The model of the present state is used again. Restart Calla.")
-    else:
-        print(f"From its next start on Calla uses {used.relative_to(ROOT)}, with the texts of its time.")
+    what = f"{used.relative_to(ROOT)}, with the texts of its time" if used else "the model of the present state again"
+    print(f"From the next `make reload` or start on, Calla uses {what}.")
     return 0
 
 
