@@ -111,10 +111,8 @@ def _go_back() -> int:
     except ModelMissingError as problem:
         print(problem, file=sys.stderr)
         return 2
-    if used is None:
-        print("The model of the present state is used again. Restart Calla.")
-    else:
-        print(f"From its next start on Calla uses {used.relative_to(ROOT)}, with the texts of its time.")
+    what = f"{used.relative_to(ROOT)}, with the texts of its time" if used else "the model of the present state again"
+    print(f"From the next `make reload` or start on, Calla uses {what}.")
     return 0
 
 
@@ -125,7 +123,9 @@ def _progress() -> Iterator[None]:
     terminal = sys.stderr.isatty()
     # A descriptor of its own: what training itself prints goes elsewhere meanwhile.
     shown = os.fdopen(os.dup(2), "w")
-    print(f"Training (about {expected / 60:.0f} minutes) ...", file=shown, flush=True)
+    minutes = max(1, round(expected / 60))
+    about = f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    print(f"Training ({about}, longer if the machine is busy) ...", file=shown, flush=True)
     ended = threading.Event()
 
     def show() -> None:

@@ -1,7 +1,8 @@
 """``make test-content TOPIC=...``: the tests that matter after an edit of one topic, in seconds.
 
 The file itself, held-out questions for the topic and for those next to it, a few of the messages that owe
-a referral, and the questions that an editor wants answered (``ASK="one; another"``).
+a referral, and the questions that an editor wants answered (``ASK="one; another"``): what each owes and
+answers now, and with the model before.
 """
 
 from __future__ import annotations
@@ -17,33 +18,39 @@ import time
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Iterator, Optional
 
 from calla.content.check import check, load
 from calla.content.files import ROOT, Entry, did_you_mean
-from calla.model import ModelMissingError, older_models
-from calla.plan import PLAN
+from calla.model import ModelMissingError, is_whole, latest_model, older_models
+from calla.plan import PLAN, referral_name
 from evaluation.bot import LoadedBot
 
 QUESTIONS = sorted((ROOT / "tests").rglob("questions.jsonl"))
 REFERRALS = ROOT / "tests" / "safety" / "referral_messages.jsonl"
 # Every so many of the messages that owe a referral, and questions of a neighbour that are asked at most.
 EVERY, MOST = 25, 12
-# Share of held-out questions that find their topic below which something is amiss.
-AT_LEAST = 0.8
+# One in so many held-out questions may miss its topic before something is amiss.
+MAY_MISS = 5
+CLINICIAN = "ask the clinician before you reload"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What came of one question: the names of the responses, and whether a referral goes before them."""
+    """What came of one question: the names of the referrals that it owes, and of the responses after them."""
 
+    referrals: tuple[str, ...]
     responses: tuple[str, ...]
-    referred: bool
 
     def is_about(self, topic: str) -> bool:
         """Say whether the topic or one of its details is among the answers."""
-        return any(name.rpartition("/")[2].partition(".")[0] == topic for name in self.responses)
+        return any(name.partition(".")[0] == topic for name in (*self.referrals, *self.responses))
+
+    def __str__(self) -> str:
+        owed = f"a referral first ({', '.join(self.referrals)}), then" if self.referrals else "no referral,"
+        return f"{owed} {', '.join(self.responses) or 'nothing more'}"
 
 
 class Asking:
@@ -55,8 +62,10 @@ class Asking:
     def ask(self, text: str) -> Asked:
         """Return what a message in a new conversation would be answered."""
         plan = self._bot.parse(text).get(PLAN) or {}
-        referrals = [referral["response"] for referral in plan.get("referrals", ())]
-        return Asked((*referrals, *plan.get("responses", ())), bool(referrals))
+        return Asked(
+            tuple(referral_name(referral["response"]) for referral in plan.get("referrals", ())),
+            tuple(response.rpartition("/")[2] for response in plan.get("responses", ())),
+        )
 
 
 def near(topic: str, entries: tuple[Entry, ...]) -> list[str]:
@@ -89,29 +98,49 @@ def _lines(*files: Path) -> Iterator[dict[str, object]]:
                 yield json.loads(line)
 
 
-def trouble(topic: str, entries: tuple[Entry, ...], asking: Asking) -> list[str]:
+def trouble(topic: str, entries: tuple[Entry, ...], asking: Asking, before: Optional[Asking]) -> list[str]:
     """Print how questions are answered; return what is amiss, a sentence each."""
     amiss = []
     questions = held_out()
     for one in (topic, *near(topic, entries)):
         texts = questions.get(one, [])[: None if one == topic else MOST]
         wrong = [text for text in texts if not asking.ask(text).is_about(one)]
-        print(f"  {one}: {len(texts) - len(wrong)} of {len(texts)} held-out questions find it")
-        if texts and len(wrong) / len(texts) > 1 - AT_LEAST:
+        may_miss = len(texts) // MAY_MISS
+        print(f"  {one}: {len(texts) - len(wrong)} of {len(texts)} held-out questions find it ({may_miss} may miss)")
+        if len(wrong) > may_miss:
             amiss.append(f"{one}: too many questions miss it, such as {wrong[0]!r}")
     owing = [str(line["text"]) for line in _lines(REFERRALS)][::EVERY]
-    missed = [text for text in owing if not asking.ask(text).referred]
+    missed = [text for text in owing if not asking.ask(text).referrals]
     print(f"  {len(owing) - len(missed)} of {len(owing)} messages that owe a referral get one")
-    return [*amiss, *(f"no referral any more: {text!r}" for text in _new(missed))]
+    if missed and before:
+        missed = [text for text in missed if before.ask(text).referrals]
+    return [*amiss, *(f"no referral any more: {text!r}: {CLINICIAN}" for text in missed)]
 
 
-def _new(missed: list[str]) -> list[str]:
-    """Return those messages that the model before gave a referral; without one before, all."""
-    before = next(iter(older_models()), None)
-    if not missed or before is None:
-        return missed
-    asking = Asking(before)
-    return [text for text in missed if asking.ask(text).referred]
+def answered(topic: str, texts: list[str], asking: Asking, before: Optional[Asking]) -> list[str]:
+    """Print what each question owes and answers, now and before; return what is amiss, a sentence each."""
+    amiss = []
+    for text in texts:
+        now = asking.ask(text)
+        print(f"  {text!r}:\n    now: {now}")
+        if before:
+            then = before.ask(text)
+            print(f"    before: {then}")
+            if gone := [name for name in then.referrals if name not in now.referrals]:
+                amiss.append(f"{text!r}: the referral that was there is gone ({', '.join(gone)}): {CLINICIAN}")
+        if not now.is_about(topic):
+            amiss.append(f"{text!r} is not answered by {topic}: more examples, or leave it out if it belongs elsewhere")
+    return amiss
+
+
+def model_before() -> Optional[Asking]:
+    """Return the model of the training before; ``None`` if there is none to compare with."""
+    file = next((file for file in older_models() if file != latest_model() and is_whole(file)), None)
+    if file is None:
+        print("  There is no model before this one: whether a referral is gone cannot be seen here.")
+        return None
+    print(f"  The model before is that of {datetime.fromtimestamp(file.stat().st_mtime):%Y-%m-%d %H:%M}.")
+    return Asking(file)
 
 
 def main(arguments: list[str]) -> int:
@@ -134,12 +163,10 @@ def main(arguments: list[str]) -> int:
         except ModelMissingError as problem:
             print(problem, file=sys.stderr)
             return 2
-        amiss = trouble(chosen.topic, content.entries, asking)
-        for text in filter(None, (part.strip() for part in chosen.ask.split(";"))):
-            asked = asking.ask(text)
-            print(f"  {text!r}: {', '.join(asked.responses)}")
-            if not asked.is_about(chosen.topic):
-                amiss.append(f"{text!r} is not answered by {chosen.topic}")
+        before = model_before()
+        amiss = trouble(chosen.topic, content.entries, asking, before)
+        texts = [text for part in chosen.ask.split(";") if (text := part.strip())]
+        amiss += answered(chosen.topic, texts, asking, before)
     print("\n".join(amiss) if amiss else "In order.", f"({time.monotonic() - began:.0f} seconds)")
     return 1 if amiss else 0
 

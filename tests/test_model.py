@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from calla import train
 from calla.model import (
     INGREDIENTS,
     ModelMissingError,
@@ -119,3 +120,18 @@ def test_training_writes_no_escapes_into_a_file_when_all_is_up_to_date(model: No
     assert done.returncode == 0
     assert b"up to date" in done.stdout
     assert b"\x1b" not in done.stdout + done.stderr and not done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "said"), [(20, "about 1 minute,"), (53, "about 1 minute,"), (178, "about 3 minutes,")]
+)
+def test_training_says_how_long_it_may_take(
+    before: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The time of the training before is no promise: others may want the machine this time."""
+    (tmp_path / "training.seconds").write_text(str(before))
+    monkeypatch.setattr(train, "SECONDS", tmp_path / "training.seconds")
+    with train._progress():
+        pass
+    shown = capfd.readouterr().err
+    assert said in shown and "longer if the machine is busy" in shown

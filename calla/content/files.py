@@ -27,11 +27,12 @@ FIELDS = (
 )  # fmt: skip
 # Rasa knows these, Calla's channels do not show them.
 DROPPED = ("buttons", "image", "custom", "attachment", "elements", "quick_replies", "button_type", "channel")
+NO_DASH = "a dash is missing before 'text:': write '  - text: |-'"
+TAB = "a tab: use spaces at the start of a line"
 # What the reader of YAML says, and what an editor has to do about it.
 SLIPS = (
     ("mapping values are not allowed", 'a colon inside a text: put the whole text in quotes, as in title: "..."'),
-    ("tab character", "a tab: use spaces at the start of a line"),
-    ("'\\t'", "a tab: use spaces at the start of a line"),
+    ("tab character", TAB),
     ("while scanning a quoted scalar", "a quotation mark is opened and never closed, or stands inside the text"),
     ("expected <block end>", "the spaces at the start of this line do not fit the lines above it"),
     (
@@ -47,6 +48,12 @@ SLIPS = (
     ),
     ("did not find expected '-'", "the spaces at the start of this line do not fit the lines above it"),
 )
+# Files that are changed together with the clinician only.
+SAFETY = ("data/topics/safety/", "data/safety/")
+# A tab where only spaces may stand: before the text of a line, or after its dash.
+TABBED = re.compile(r"[ -]*\t")
+# The first line of an answer without its dash.
+DASHLESS = re.compile(r" *text: *[|>]")
 # UTF-8 read as Windows text and saved again.
 GARBLED = re.compile("\N{REPLACEMENT CHARACTER}|â€|Ã[\\x80-\\xbf]|Â[\\xa0-\\xbf]")
 
@@ -122,6 +129,11 @@ class Entry:
         """Say whether this is a detail of a topic."""
         return "." in self.id
 
+    @property
+    def is_safety(self) -> bool:
+        """Say whether this stands in a file that is changed together with the clinician only."""
+        return self.path.startswith(SAFETY)
+
     def value(self, name: str) -> str:
         """Return a value of the metadata as text; empty if it is missing."""
         found = self.metadata.get(name)
@@ -174,7 +186,13 @@ def parse(path: Path, shown: str) -> tuple[Optional[yaml.Node], list[Problem]]:
         mark = error.problem_mark or error.context_mark
         said = f"{error.context or ''} {error.problem or ''}".strip()
         meaning = next((meaning for part, meaning in SLIPS if part in said), f"this line cannot be read ({said})")
-        return None, [*garbled, Problem(shown, mark.line + 1 if mark else 1, meaning)]
+        line = mark.line if mark else 0
+        lines = f"{text}\n".splitlines()[: line + 1]
+        if TABBED.match(lines[line]):
+            meaning = TAB
+        elif dashless := [number for number, before in enumerate(lines) if DASHLESS.match(before)]:
+            line, meaning = dashless[-1], NO_DASH
+        return None, [*garbled, Problem(shown, line + 1, meaning)]
     except yaml.YAMLError as error:
         return None, [*garbled, Problem(shown, 1, f"the file cannot be read ({error})")]
 
@@ -261,7 +279,12 @@ class _Reader:
         entry = self._entry(name.removeprefix("utter_"), line)
         if not name.startswith("utter_"):
             self._complain(line, f"the name of a response starts with utter_: utter_{name}?")
-        variations = self._items(node, name)
+        if isinstance(node, yaml.MappingNode):
+            # Read as if the dash were there: what else it would lead to is not the editor's slip.
+            self._complain(_line(node), NO_DASH)
+            variations: list[yaml.Node] = [node]
+        else:
+            variations = self._items(node, name)
         if len(variations) != 1:
             self._complain(line, f"{name}: exactly one '- text: |-' is shown, here are {len(variations)}")
         for variation in variations[:1]:

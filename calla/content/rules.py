@@ -106,9 +106,21 @@ def _says_its_sources(entry: Entry) -> bool:
 def has_both_halves(entry: Entry, content: Content) -> Iterator[Problem]:
     """Examples have an answer, and an answer has examples (referrals before an answer need none)."""
     if entry.text is None and entry.group != OUT_OF_SCOPE:
-        yield entry.problem(f"no answer: the response utter_{entry.name} is missing")
+        yield entry.problem(f"no answer: the response utter_{entry.name} is missing{_other_half(entry, content)}")
     if not entry.has_intent and entry.group in (FAQ, CHAT):
-        yield entry.problem(f"no examples: the intent {entry.name} is missing")
+        yield entry.problem(f"no examples: the intent {entry.name} is missing{_other_half(entry, content)}")
+
+
+def _other_half(entry: Entry, content: Content) -> str:
+    """Return a hint at a half of the same file that lacks this one: one of the two names is misspelt."""
+    lonely = [
+        other.id.rpartition(".")[2]
+        for other in content.entries
+        if other.path == entry.path
+        and other.has_intent != entry.has_intent
+        and other.has_intent == (other.text is None)
+    ]
+    return did_you_mean(entry.id.rpartition(".")[2], lonely)
 
 
 def has_enough_examples(entry: Entry, content: Content) -> Iterator[Problem]:

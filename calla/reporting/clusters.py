@@ -43,13 +43,16 @@ class Cluster:
         number: how many people's questions are in it.
         questions: some of them, the most frequent first.
         places: topics and details near to it, the nearest first; the file of the first is the one to edit.
+            Never one of safety.
         outside: whether what is nearest is known to be outside the field.
+        safety: whether a text of safety is nearest, which only the clinician changes.
     """
 
     number: int
     questions: tuple[str, ...]
     places: tuple[Place, ...]
     outside: bool
+    safety: bool = False
 
     @property
     def file(self) -> str:
@@ -95,16 +98,21 @@ class Map:
     def _cluster(self, counted: Sequence[tuple[str, int]], vectors: np.ndarray) -> Cluster:
         centre = vectors.mean(axis=0)
         likeness = self._vectors @ (centre / (np.linalg.norm(centre) or 1.0))
-        nearest = np.argsort(-likeness)[:NEAREST]
-        votes: Counter[str] = Counter(self._entries[row].name for row in nearest)
-        best: dict[str, Place] = {}
-        for row in nearest:
-            entry = self._entries[row]
-            best.setdefault(entry.name, Place(entry, float(likeness[row])))
-        places = sorted(best.values(), key=lambda p: (-votes[p.entry.name], -p.nearness))
+        order = [(self._entries[row], float(likeness[row])) for row in np.argsort(-likeness)]
+        votes, best = _nearest(order)
         outside = votes[OUT_OF_SCOPE] > NEAREST / 2
-        inside = [p for p in places if p.entry.name != OUT_OF_SCOPE]
+        safety = not outside and bool(best) and best[0].entry.is_safety
+        votes, best = _nearest([(entry, near) for entry, near in order if not entry.is_safety])
+        inside = [p for p in best if p.entry.name != OUT_OF_SCOPE]
         named = [p for p in inside if votes[p.entry.name] >= NAMED_FROM * NEAREST] or inside[:1]
-        return Cluster(
-            sum(number for _, number in counted), tuple(text for text, _ in counted[:SHOWN]), tuple(named[:3]), outside
-        )
+        questions = tuple(text for text, _ in counted[:SHOWN])
+        return Cluster(sum(number for _, number in counted), questions, tuple(named[:3]), outside, safety)
+
+
+def _nearest(order: Sequence[tuple[Entry, float]]) -> tuple[Counter[str], list[Place]]:
+    """Return how often each entry is among the nearest known questions, and the entries by that."""
+    votes: Counter[str] = Counter(entry.name for entry, _ in order[:NEAREST])
+    best: dict[str, Place] = {}
+    for entry, nearness in order[:NEAREST]:
+        best.setdefault(entry.name, Place(entry, nearness))
+    return votes, sorted(best.values(), key=lambda place: (-votes[place.entry.name], -place.nearness))

@@ -62,11 +62,18 @@ BROKEN: list[tuple[str, str, str, str]] = [
     (MK7, "utter_faq/what_is_mk7:", "utter_chat/what_is_mk7:", "did you mean 'faq/what_is_mk7'"),
     (MK7, "utter_faq/what_is_mk7:", "faq/what_is_mk7:", "starts with utter_"),
     (MK7, "utter_faq/what_is_mk7.made_of", "utter_faq/what_is_mk7.source", "faq/what_is_mk7.source is missing"),
+    (MK7, "utter_faq/what_is_mk7.made_of", "utter_faq/what_is_mk7.made_off",
+     "made_off is missing; did you mean 'made_of'"),
+    (MK7, "utter_faq/what_is_mk7.made_of", "utter_faq/what_is_mk7.made_off",
+     "made_of is missing; did you mean 'made_off'"),
     (MK7, "utter_faq/what_is_mk7.made_of", "utter_more/what_is_mk7", "utter_more is not used any more"),
     (MK7, "intent: faq/what_is_mk7.made_of", "intent: faq/is_natto_tasty", "needs its own file is_natto_tasty.yml"),
     (MK7, 'title: "What is MK-7?"', "title: MK-7: what is it", "a colon inside a text"),
     (MK7, 'title: "What is MK-7?"', 'title: "What is MK-7?', "a quotation mark above is never closed"),
     (MK7, "      evidence: limited", "\tevidence: limited", "a tab: use spaces"),
+    (MK7, '      title: "What is MK-7?"', '\ttitle: "What is MK-7?"', "a tab: use spaces"),
+    (MK7, "  - text: |-", "\t- text: |-", "a tab: use spaces"),
+    (MK7, "  - text: |-", "  -\ttext: |-", "a tab: use spaces"),
     (MK7, "      evidence: limited", "     evidence: limited", "the spaces at the start of this line"),
     (MK7, "related: [what_is_mk4]", "related: [what_is_mk4", "a list in brackets is not closed"),
     (MK7, 'subject: "MK-7"', 'subject: "MK-7"\n      subject: "K2"', "'subject' stands twice"),
@@ -171,6 +178,19 @@ def test_the_line_is_the_line(project: Path, old: str, new: str, complaint: str)
     expected = next(number for number, line in enumerate(lines, 1) if new.strip() in line)
     problem = next(p for p in check(project) if complaint in p.text)
     assert problem.line in (expected, expected - 1 if new.startswith("MK-7 can") else expected)
+
+
+@pytest.mark.parametrize("spaces", ["    ", "  "])
+@pytest.mark.parametrize("text", [TEXT, DETAIL])
+def test_a_missing_dash_is_named_alone(project: Path, text: str, spaces: str) -> None:
+    """What follows from it is not the editor's slip."""
+    path = project / MK7
+    whole = path.read_text(encoding="utf-8")
+    broken = whole.replace(f"  - text: |-\n      {text}", f"{spaces}text: |-\n      {text}")
+    path.write_text(broken, encoding="utf-8")
+    (problem,) = check(project)
+    assert "a dash is missing before 'text:'" in problem.text
+    assert broken.splitlines()[problem.line - 1] == f"{spaces}text: |-"
 
 
 def test_numbers_without_a_source_are_named(project: Path) -> None:
