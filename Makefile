@@ -59,7 +59,7 @@ preview: $(STAMP) ## a topic as people will see it: make preview TOPIC=what_is_m
 test-content: $(STAMP) ## after training: the tests that matter for one topic (TOPIC=..., ASK="...; ...")
 	@$(PY) -m evaluation.near "$(TOPIC)" $(if $(ASK),--ask "$(ASK)")
 
-report: $(STAMP) ## what people asked and did not get, as one page: var/report.html (DAYS=30)
+report: $(STAMP) ## what people asked and did not get, as one page: report.html in the data folder (DAYS=30)
 	@$(PY) -m calla.report $(if $(DAYS),--days $(DAYS))
 
 evaluate: train ## measure: make evaluate FILE=questions.jsonl (URL=http://... for a running bot)

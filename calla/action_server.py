@@ -38,7 +38,11 @@ def main() -> int:
     except SettingsError as problem:
         print(problem, file=sys.stderr)
         return 2
-    key = action_key(secret_key(config))
+    try:
+        key = action_key(secret_key(config))
+    except OSError as error:
+        print(f"{error.filename} cannot be used ({error.strerror}).", file=sys.stderr)
+        return 2
     app = create_app("actions")
     guard(app, behind_tls=False)
     # Read now, not while somebody waits.

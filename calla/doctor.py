@@ -13,6 +13,7 @@ import shutil
 import stat
 import sys
 import time
+from pathlib import Path
 from typing import Callable, Iterator, Optional
 
 import redis
@@ -63,9 +64,21 @@ def folder(config: Settings) -> Iterator[str]:
     for file in (place / "secret", place / "erasures", place / "calla.db"):
         if file.is_file() and stat.S_IMODE(file.stat().st_mode) & 0o007:
             yield f"({file.name} in the data folder can be read by everybody on this machine: chmod o-rwx)"
+    if strangers := not_the_owners(place):
+        yield (
+            f"In the data folder {', '.join(strangers)} belongs to another user than the folder, so Calla may not be "
+            f"able to use it: chown --reference={place} {' '.join(str(place / name) for name in strangers)}"
+        )
     free = shutil.disk_usage(place).free // 2**20
     if free < LITTLE_SPACE:
         yield f"Only {free} MB are free for data."
+
+
+def not_the_owners(place: Path) -> list[str]:
+    """Return the files of the data folder that belong to somebody else; the report may, Calla never reads it."""
+    owner = place.stat().st_uid
+    files = (file for file in sorted(place.iterdir()) if file.is_file() and file.name != "report.html")
+    return [file.name for file in files if file.stat().st_uid != owner]
 
 
 def database(config: Settings) -> Iterator[str]:
@@ -131,8 +144,22 @@ def model(_: Settings) -> Iterator[str]:
         yield str(problem)
 
 
+def interpreter_problem(python: Path, root: int = 0) -> Optional[str]:
+    """Return a sentence if Calla's Python lies below a folder that only root may enter."""
+    for folder_above in python.resolve().parents:
+        known = folder_above.stat()
+        if known.st_uid == root and not known.st_mode & stat.S_IXOTH:
+            return (
+                f"Calla's Python lies below {folder_above}, which only root may enter, so no other user can run it: "
+                "rm -r .venv; UV_PYTHON_INSTALL_DIR=/opt/calla-python make train"
+            )
+    return None
+
+
 def machine(config: Settings) -> Iterator[str]:
-    """Descriptors and ports."""
+    """Python, descriptors and ports."""
+    if problem := interpreter_problem(Path(sys.executable)):
+        yield f"({problem})"
     shortage = raise_descriptor_limit(DESCRIPTORS)
     if shortage:
         yield f"({shortage})"

@@ -261,6 +261,20 @@ def present_model(config: Settings) -> Path:
         return model
 
 
+def folder_problem(config: Settings) -> Optional[str]:
+    """Return a sentence if what Calla cannot do without in the data folder cannot be used."""
+    try:
+        config.data_folder.mkdir(parents=True, exist_ok=True)
+        Tombstones(config.data_folder / TOMBSTONES)
+        secret_key(config)
+    except OSError as error:
+        return (
+            f"{error.filename or config.data_folder} cannot be used ({error.strerror}): everything in the data folder "
+            "must belong to the user that Calla runs as. make doctor says more."
+        )
+    return None
+
+
 def main() -> int:
     """Serve until told to stop; returns the exit status."""
     configure_logging()
@@ -272,7 +286,9 @@ def main() -> int:
     except (SettingsError, ModelMissingError) as problem:
         print(problem, file=sys.stderr)
         return 2
-    config.data_folder.mkdir(parents=True, exist_ok=True)
+    if problem_with_folder := folder_problem(config):
+        print(problem_with_folder, file=sys.stderr)
+        return 2
     # The event loop gets its turn a little sooner from the threads that understand.
     sys.setswitchinterval(0.001)
     if shortage := raise_descriptor_limit(MAX_SOCKETS + SPARE_DESCRIPTORS):

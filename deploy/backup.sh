@@ -6,8 +6,15 @@
 set -euo pipefail
 umask 077
 folder=${1:?where to?}
+data=${CALLA_DATA_FOLDER:-$(dirname "$0")/../var}
+# A running Calla always has this file. Without the erasures that are noted and not done, a restored
+# conversation would come back for good.
+if [ ! -f "$data/erasures" ]; then
+  echo "No backup: $data has no file \"erasures\", so it is not the data folder of a Calla that has run." \
+    "Set CALLA_DATA_FOLDER as Calla has it (set -a; . /etc/calla/env; set +a)." >&2
+  exit 2
+fi
 mkdir -p "$folder"
-data=${CALLA_DATA_FOLDER:-var}
 url=${DATABASE_URL:-}
 [ -n "$url" ] || [ -z "${DATABASE_URL_FILE:-}" ] || url=$(cat "$DATABASE_URL_FILE")
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
@@ -16,8 +23,7 @@ case "${url:-sqlite}" in
   sqlite) sqlite3 "$data/calla.db" ".backup '$work/calla.db'" ;;
   sqlite:///*) sqlite3 "${url#sqlite:///}" ".backup '$work/calla.db'" ;;
 esac
-# Erasures that are noted and not done: without them a restored conversation would come back for good.
-if [ -f "$data/erasures" ]; then cp "$data/erasures" "$work/"; fi
+cp "$data/erasures" "$work/"
 file="$folder/calla-$(date -u +%Y%m%dT%H%M%SZ).tar"
 tar -C "$work" -cf "$file.part" . && mv "$file.part" "$file"
 echo "$file"

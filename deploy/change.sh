@@ -4,10 +4,15 @@
 #   deploy/change.sh /opt/calla-2 5005 5006
 # /opt/calla must be a link to the present checkout; the new one has its .venv and a trained model.
 # To go back, call it with the checkout of before.
+# Elsewhere, or without systemd: LINK names another link, SYSTEMCTL a program that is called
+# with "restart calla@PORT" or "restart calla-actions" and returns when that is started.
 set -euo pipefail
 new=${1:?which checkout?}; shift
 [ $# -ge 2 ] || { echo "Name the ports of at least two processes: with one there is a gap." >&2; exit 2; }
-link=${CALLA_LINK:-/opt/calla}
+link=${LINK:-/opt/calla}
+systemctl=${SYSTEMCTL:-systemctl}
+# Not for the processes that are started.
+unset LINK SYSTEMCTL
 [ -L "$link" ] || { echo "$link is no link to a checkout." >&2; exit 2; }
 # Its model is there, whole, and fits: a server that will not start is found before anything changes.
 (cd "$new" && .venv/bin/python -c 'from calla.model import latest_model; print("Model:", latest_model().name)')
@@ -20,18 +25,26 @@ ready() {
   done
   return 1
 }
+log() { if [ "$systemctl" = systemctl ]; then echo "journalctl -u calla@$1"; else echo "what $systemctl has it write to"; fi; }
 restart() {
   for port in "$@"; do
     echo "Restarting the process on port $port ..."
-    ${CALLA_SYSTEMCTL:-systemctl} restart "calla@$port" && ready "$port" || return 1
+    if ! { "$systemctl" restart "calla@$port" && ready "$port"; }; then
+      echo "The process on port $port does not get ready. Its log: $(log "$port")" >&2
+      return 1
+    fi
   done
 }
 switch "$new"
 if ! restart "$@"; then
-  echo "It does not get ready: going back to $old." >&2
+  echo "Going back to $old ..." >&2
   switch "$old"
-  restart "$@" || true
+  if restart "$@"; then
+    echo "Gone back: all processes run from $old again." >&2
+  else
+    echo "Going back did not work either: $link is $old again, and not every process is ready." >&2
+  fi
   exit 1
 fi
-${CALLA_SYSTEMCTL:-systemctl} restart calla-actions
+"$systemctl" restart calla-actions
 echo "All processes run from $new. Before: $old."

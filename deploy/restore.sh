@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
 # Puts a backup of deploy/backup.sh back. Stop every Calla process first.
 #   deploy/restore.sh FILE
-# What was erased after the backup is in it again: erase it once more (docs/privacy.md).
+# Reads DATABASE_URL, REDIS_URL (or the two with _FILE) and CALLA_DATA_FOLDER from the environment.
+# What was erased after the backup is in it again, and goes by age (docs/privacy.md).
 set -euo pipefail
 umask 077
 file=${1:?which backup?}
-data=${CALLA_DATA_FOLDER:-var}
+home=$(dirname "$0")/..
+data=${CALLA_DATA_FOLDER:-$home/var}
 url=${DATABASE_URL:-}
 [ -n "$url" ] || [ -z "${DATABASE_URL_FILE:-}" ] || url=$(cat "$DATABASE_URL_FILE")
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 tar -C "$work" -xf "$file"
 mkdir -p "$data"
+# Calla runs as the owner of the folder, and whoever restores may be somebody else.
+put() {
+  if [ "$(id -u)" = 0 ]; then chown --reference="$(dirname "$2")" "$1"; fi
+  mv "$1" "$2"
+}
 case "${url:-sqlite}" in
   postgresql*)
     [ -f "$work/calla.dump" ] || { echo "This backup is of SQLite." >&2; exit 2; }
@@ -19,7 +26,21 @@ case "${url:-sqlite}" in
     [ -f "$work/calla.db" ] || { echo "This backup is of PostgreSQL." >&2; exit 2; }
     place=${url#sqlite:///}; place=${place:-$data/calla.db}
     rm -f "$place-wal" "$place-shm"
-    mv "$work/calla.db" "$place" ;;
+    put "$work/calla.db" "$place" ;;
 esac
-if [ -f "$work/erasures" ]; then mv "$work/erasures" "$data/erasures"; fi
+if [ -f "$work/erasures" ]; then put "$work/erasures" "$data/erasures"; fi
+# Redis still knows what was said after the backup.
+if [ -n "${REDIS_URL:-}${REDIS_URL_FILE:-}" ]; then
+  "$home/.venv/bin/python" - <<'PYTHON' || echo "Redis could not be emptied of Calla's keys: restart it before you start Calla." >&2
+import os, sys, redis
+
+url = os.environ.get("REDIS_URL") or open(os.environ["REDIS_URL_FILE"]).read().strip()
+try:
+    with redis.from_url(url, socket_timeout=10, socket_connect_timeout=5) as connection:
+        for key in connection.scan_iter("calla:*", count=1000):
+            connection.delete(key)
+except redis.RedisError as problem:
+    sys.exit(type(problem).__name__)
+PYTHON
+fi
 echo "Restored from $file."

@@ -18,10 +18,12 @@ from typing_extensions import Self
 
 from evaluation.services import free_port
 
-__all__ = ["API_TOKEN", "ROOT", "SECRET", "START_LIMIT", "ServerProcess", "free_port", "wait_until_healthy"]
+__all__ = ["API_TOKEN", "NOBODY", "ROOT", "SECRET", "START_LIMIT", "ServerProcess", "free_port", "wait_until_healthy"]
 ROOT = Path(__file__).resolve().parents[1]
 API_TOKEN = "test-api-token"
 SECRET = "a secret for tests, long enough to sign with"
+# User id of nobody, who owns no file of ours.
+NOBODY = 65534
 # Seconds from start to the first answer on a busy machine.
 START_LIMIT = 480
 # Settings of whoever runs the tests must not reach the servers under test.

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from calla.channels.web.sockets import MAX_SOCKETS
-from calla.settings import Settings
+from calla.settings import Settings, unknown_problems
 from evaluation.services import Nginx
 from tests.running import ROOT, SECRET, START_LIMIT, ServerProcess, free_port
 
@@ -198,9 +198,49 @@ def links(tmp_path: Path) -> Path:
 def test_a_change_goes_one_process_at_a_time_and_back_if_one_does_not_get_ready(
     links: Path, checkout: str, status: int, told: list[str], left: str
 ) -> None:
-    environment = {**os.environ, "PATH": f"{links}/bin:{os.environ['PATH']}", "CALLA_LINK": str(links / "calla")}
+    environment = {**os.environ, "PATH": f"{links}/bin:{os.environ['PATH']}", "LINK": str(links / "calla")}
     command = [str(ROOT / "deploy" / "change.sh"), str(links / checkout), "5005", "5006"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == status, done.stderr
     assert (links / "told").read_text().splitlines() == told
     assert (links / "calla").resolve().name == left
+    if checkout == "broken":
+        assert "journalctl -u calla@5005" in done.stderr and "all processes run from" in done.stderr
+
+
+def test_without_systemd_what_is_started_inherits_nothing_that_calla_refuses(links: Path) -> None:
+    program = links / "start"
+    program.write_text(f"#!/bin/sh\nenv > {links}/inherited\nexit 0\n")
+    program.chmod(0o755)
+    environment = {"PATH": f"{links}/bin:{os.environ['PATH']}", "LINK": str(links / "calla"), "SYSTEMCTL": str(program)}
+    command = [str(ROOT / "deploy" / "change.sh"), str(links / "new"), "5005", "5006"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    names = {line.partition("=")[0] for line in (links / "inherited").read_text().splitlines()}
+    assert not unknown_problems(names) and not names & {"LINK", "SYSTEMCTL"}
+
+
+def test_a_change_that_cannot_go_back_says_so(links: Path) -> None:
+    (links / "bin" / "curl").write_text("#!/bin/sh\nfalse\n")
+    environment = {**os.environ, "PATH": f"{links}/bin:{os.environ['PATH']}", "LINK": str(links / "calla")}
+    command = [str(ROOT / "deploy" / "change.sh"), str(links / "new"), "5005", "5006"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and (links / "calla").resolve().name == "old"
+    assert "did not work either" in done.stderr
+
+
+def test_a_backup_without_the_noted_erasures_is_refused(tmp_path: Path) -> None:
+    """As from a shell that does not know the service's data folder."""
+    (tmp_path / "calla.db").touch()
+    environment = {"PATH": os.environ["PATH"], "CALLA_DATA_FOLDER": str(tmp_path)}
+    command = [str(ROOT / "deploy" / "backup.sh"), str(tmp_path / "backups")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "CALLA_DATA_FOLDER" in done.stderr
+    assert not (tmp_path / "backups").exists()
+
+
+def test_the_settings_to_copy_name_the_data_folder_of_the_units() -> None:
+    """What is run by hand must find what the service keeps."""
+    guide = (ROOT / "docs" / "operating.md").read_text()
+    for name in (*UNITS, "calla@.service"):
+        assert f"\n   {unit(name)['Service']['Environment']}\n" in guide

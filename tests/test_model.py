@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from calla import train
+from calla.doctor import interpreter_problem, not_the_owners
 from calla.model import (
     INGREDIENTS,
     ModelMissingError,
@@ -23,7 +24,7 @@ from calla.model import (
     older_models,
     roll_back,
 )
-from tests.running import ROOT
+from tests.running import NOBODY, ROOT
 
 
 @pytest.fixture
@@ -113,6 +114,29 @@ def test_the_doctor_names_what_is_wrong_in_two_seconds(model: None, tmp_path: Pa
     assert lines["model"].endswith("ok")
     assert float(done.stdout.rsplit("(", 1)[1].split(" ")[0]) < 2.0
     assert not done.stderr
+
+
+def test_the_doctor_names_files_of_the_data_folder_that_are_not_its_owners(tmp_path: Path) -> None:
+    (tmp_path / "secret").touch()
+    # Root's, whoever runs this test.
+    (tmp_path / "erasures").symlink_to("/etc/passwd")
+    (tmp_path / "report.html").symlink_to("/etc/passwd")
+    if os.geteuid() == 0:
+        for place in (tmp_path, tmp_path / "secret"):
+            os.chown(place, NOBODY, -1)
+    assert not_the_owners(tmp_path) == ["erasures"]
+
+
+def test_the_doctor_sees_a_python_that_only_root_can_run(tmp_path: Path) -> None:
+    python = tmp_path / "home" / "python" / "bin" / "python3.10"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    link = tmp_path / "python"
+    link.symlink_to(python)
+    (tmp_path / "home").chmod(0o700)
+    # pytest's own folders are closed too.
+    assert str(tmp_path / "home") + "," in str(interpreter_problem(link, root=os.getuid()))
+    assert interpreter_problem(link, root=NOBODY) is None
 
 
 def test_training_writes_no_escapes_into_a_file_when_all_is_up_to_date(model: None) -> None:

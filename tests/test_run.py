@@ -72,6 +72,16 @@ def test_wrong_settings_are_refused_with_a_sentence(tmp_path: Path, settings: di
     assert "change-me" not in output
 
 
+@pytest.mark.parametrize(("module", "file"), [("calla.server", "erasures"), ("calla.action_server", "secret")])
+def test_a_file_that_cannot_be_read_is_named_in_a_sentence(module: str, file: str, model: None, tmp_path: Path) -> None:
+    """Root may read everything, so a link to itself stands for what another user owns."""
+    (tmp_path / file).symlink_to(file)
+    process = run(tmp_path, sys.executable, "-m", module, CALLA_ACTION_PORT=str(free_port()))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert f"{tmp_path / file} cannot be used" in output and "Traceback" not in output
+
+
 def eventually(what: Callable[[], Any], seconds: float = 120) -> Any:
     """Wait until something is true; return it."""
     until = time.monotonic() + seconds

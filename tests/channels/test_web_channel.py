@@ -558,7 +558,23 @@ async def test_malformed_requests_are_refused_without_fault(body: bytes) -> None
             status, reply = await post(
                 server, path, token=await token_of(server), data=body, headers={"Content-Type": "application/json"}
             )
+            reply.pop("reason", None)
             assert (status, reply) == (400, {"ok": False, "error": "bad_request"})
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"id": "m1", "text": "a"}, "id"),
+        ({"text": "a"}, "id"),
+        ({"id": "m" * 65, "text": "a"}, "id"),
+        ({"id": FIRST}, "text"),
+    ],
+)
+async def test_a_malformed_message_is_told_what_is_wrong_with_it(body: dict[str, str], field: str) -> None:
+    async with channel_alone() as server:
+        status, reply = await post(server, "message", body, await token_of(server))
+        assert (status, reply["error"], reply["reason"].partition(":")[0]) == (400, "bad_request", field)
 
 
 async def test_malformed_packets_are_refused_without_fault() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis as redis_client
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -35,8 +36,8 @@ from calla.migrations import migrate
 from calla.records import Records
 from calla.reporting import journal
 from calla.store import EVENTS, ConversationStore
-from evaluation.services import PostgreSQL
-from tests.running import ROOT
+from evaluation.services import PostgreSQL, Redis
+from tests.running import NOBODY, ROOT
 
 TABLES = [
     SQLTrackerStore.Base.metadata,
@@ -53,6 +54,12 @@ KEY = "a key of tests, long enough to hash with"
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
     with PostgreSQL() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    with Redis() as running:
         yield running
 
 
@@ -186,10 +193,13 @@ def test_a_failed_statement_is_not_quoted_in_the_log(postgresql: PostgreSQL) -> 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.asyncio
-async def test_a_backup_is_restored(kind: str, postgresql: PostgreSQL, tmp_path: Path) -> None:
+async def test_a_backup_is_restored(kind: str, postgresql: PostgreSQL, redis: Redis, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    environment = {**os.environ, "CALLA_DATA_FOLDER": str(data)}
+    # Restored by root, the files are the service's again.
+    owner = NOBODY if os.geteuid() == 0 else os.geteuid()
+    os.chown(data, owner, -1)
+    environment = {**os.environ, "CALLA_DATA_FOLDER": str(data), "REDIS_URL": redis.url}
     environment.pop("DATABASE_URL", None)
     url = f"sqlite:///{data / 'calla.db'}"
     if kind == "postgresql":
@@ -206,7 +216,9 @@ async def test_a_backup_is_restored(kind: str, postgresql: PostgreSQL, tmp_path:
 
     backup = script("backup.sh", tmp_path / "backups")
     assert os.stat(backup).st_mode & 0o077 == 0
-    # What comes after the backup is gone with the disk.
+    # What comes after the backup is gone with the disk, and with it what the processes told each other of it.
+    shared = redis_client.from_url(redis.url, decode_responses=True)
+    shared.mset({f"calla:turns:{number}": "after the backup" for number in range(2_000)} | {"other": "not Calla's"})
     await write(store, "lost", "after the backup")
     store.database.engine.dispose()
     (data / "erasures").unlink()
@@ -217,6 +229,10 @@ async def test_a_backup_is_restored(kind: str, postgresql: PostgreSQL, tmp_path:
     assert [event.text for event in await again.last_events("kept")] == ["in the backup"]  # type: ignore[attr-defined]
     assert await again.last_events("lost") == []
     assert Tombstones(data / "erasures").all() == ["to-be-erased"]
+    assert shared.keys() == ["other"]
+    assert {file.stat().st_uid for file in data.glob("[!c]*")} == {owner}
+    if kind == "sqlite":
+        assert (data / "calla.db").stat().st_uid == owner
 
 
 def test_databases_are_called_in_the_same_way(postgresql: PostgreSQL) -> None:

@@ -146,8 +146,10 @@ class Desk:
                 the same: a refusal holds up an answer, never a referral.
         """
         turn_id, text = data.get("id"), data.get("text")
-        if not isinstance(turn_id, str) or not isinstance(text, str) or not _TURN_ID.fullmatch(turn_id):
-            raise RefusedError(400, "bad_request")
+        if not isinstance(turn_id, str) or not _TURN_ID.fullmatch(turn_id):
+            raise RefusedError(400, "bad_request", reason="id: 8 to 64 of A-Z a-z 0-9 - _")
+        if not isinstance(text, str):
+            raise RefusedError(400, "bad_request", reason="text: a string")
         if wait := await self.limits.flood(address, len(text)):
             raise _counted(RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait))
         text = intake.bounded(text)

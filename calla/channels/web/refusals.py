@@ -19,22 +19,31 @@ class RefusedError(Exception):
         error: what a program reads.
         response: name of the text that a person reads, if there is one for it.
         retry_after: seconds after which it may be tried again, if that helps.
+        reason: what is wrong with the request, for whoever writes the program that made it.
         messages: bot messages that the message gets all the same: its referrals.
     """
 
     def __init__(
-        self, status: int, error: str, response: Optional[str] = None, retry_after: Optional[float] = None
+        self,
+        status: int,
+        error: str,
+        response: Optional[str] = None,
+        retry_after: Optional[float] = None,
+        reason: Optional[str] = None,
     ) -> None:
         super().__init__(error)
         self.status = status
         self.error = error
         self.response = response
         self.retry_after = retry_after
+        self.reason = reason
         self.messages: list[Payload] = []
 
     def payload(self, agent: Any) -> dict[str, Any]:
         """Return what a client is sent."""
         reply: dict[str, Any] = {"ok": False, "error": self.error}
+        if self.reason is not None:
+            reply["reason"] = self.reason
         if self.messages:
             reply["messages"] = self.messages
         if self.response is not None:

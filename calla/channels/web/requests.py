@@ -25,6 +25,9 @@ from calla.text import MAX_SCREENED
 
 logger = logging.getLogger(__name__)
 
+# For whoever writes a program that sends something else.
+NO_OBJECT = "body: a JSON object"
+
 
 class Sites:
     """Which pages may use Calla: her own, and those of allowed sites.
@@ -184,9 +187,9 @@ def _parsed(body: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        raise RefusedError(400, "bad_request") from None
+        raise RefusedError(400, "bad_request", reason=NO_OBJECT) from None
     if not isinstance(parsed, dict):
-        raise RefusedError(400, "bad_request")
+        raise RefusedError(400, "bad_request", reason=NO_OBJECT)
     return parsed
 
 
