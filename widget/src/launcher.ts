@@ -49,6 +49,9 @@ function make(tag: string, className: string, attributes: Record<string, string>
 /** Whether this is a browser of the last two years: the youngest thing that the chat needs came in 2024. */
 const supported = (): boolean => CSS.supports('color', 'light-dark(#000, #fff)');
 
+/** Whether the chat would fill the screen (a phone, see screens.css): there it is not opened unasked. */
+const fillsTheScreen = (): boolean => matchMedia('(max-width: 480px), (max-height: 420px)').matches;
+
 class Launcher extends EventTarget {
   private readonly host = make('div', '');
   private readonly button = make('button', 'launcher', {type: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false'}) as HTMLButtonElement;
@@ -78,8 +81,7 @@ class Launcher extends EventTarget {
     document.documentElement.append(this.host);
     this.above(true);
     this.observer.observe(document.documentElement, {childList: true});
-    // On a phone the chat fills the screen, so there it is not opened unasked.
-    if (options.open || (wasOpen() && innerWidth > 480)) void this.load(false);
+    if (options.page || ((options.open || wasOpen()) && !fillsTheScreen())) void this.load(false);
   }
 
   /** Open the chat. */

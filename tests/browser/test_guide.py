@@ -1,0 +1,54 @@
+"""What docs/widget.md promises to whoever follows it, and what /embed-check tells them."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+from playwright.sync_api import expect
+from scripted_server import ScriptedServer
+from visitor import Visitor
+
+New = Callable[..., Visitor]
+Host = Callable[..., Visitor]
+
+
+@pytest.fixture
+def host(meet: New, scripted: ScriptedServer) -> Host:
+    """Visit a page with a tag that has these attributes."""
+
+    def visit(attributes: str = "", **options: Any) -> Visitor:
+        visitor = meet(**options)
+        page = (
+            "<!doctype html><html lang=en><meta name=viewport content='width=device-width'><title>Site</title>"
+            f"<h1>Site</h1><script src='/widget.js' {attributes} defer></script>"
+        )
+        visitor.page.route("**/site.html", lambda route: route.fulfill(body=page, content_type="text/html"))
+        visitor.page.goto(f"{scripted.url}/site.html")
+        visitor.launcher.wait_for(state="attached")
+        return visitor
+
+    return visit
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+@pytest.mark.parametrize("position", ["left", "right"])
+@pytest.mark.parametrize("size", [(390, 844), (844, 390)])
+def test_on_a_phone_the_chat_fills_the_screen(host: Host, position: str, lang: str, size: tuple[int, int]) -> None:
+    viewport = {"width": size[0], "height": size[1]}
+    visitor = host(f"data-position={position} data-lang={lang}", viewport=viewport)
+    visitor.launcher.click()
+    visitor.ready()
+    box = visitor.panel.bounding_box()
+    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, *size)
+
+
+@pytest.mark.parametrize("size, opens", [((390, 844), False), ((844, 390), False), ((1000, 760), True)])
+def test_it_opens_at_once_but_not_on_a_phone(host: Host, size: tuple[int, int], opens: bool) -> None:
+    visitor = host("data-open=true", viewport={"width": size[0], "height": size[1]})
+    if opens:
+        visitor.ready()
+        return
+    visitor.page.wait_for_load_state("networkidle")
+    expect(visitor.launcher).to_be_visible()
+    expect(visitor.panel).to_have_count(0)
