@@ -52,3 +52,28 @@ def test_it_opens_at_once_but_not_on_a_phone(host: Host, size: tuple[int, int], 
     visitor.page.wait_for_load_state("networkidle")
     expect(visitor.launcher).to_be_visible()
     expect(visitor.panel).to_have_count(0)
+
+
+@pytest.mark.parametrize("argument", ["", "undefined", "null", "' '"])
+def test_asking_nothing_only_opens(host: Host, scripted: ScriptedServer, argument: str) -> None:
+    visitor = host()
+    before = len(scripted.heard)
+    visitor.page.evaluate(f"Calla.ask({argument})")
+    visitor.ready()
+    # What was said would stand before this and reach the server before it.
+    visitor.asks("what is mk-7?")
+    assert visitor.said() == scripted.heard[before:] == ["what is mk-7?"]
+    assert any("Calla.ask() was given no text" in line for line in visitor.console)
+
+
+def test_it_is_told_once_that_the_chat_was_opened(host: Host) -> None:
+    visitor = host()
+    visitor.page.evaluate("() => { window.opened = 0; Calla.addEventListener('open', () => (opened += 1)); }")
+    for number, question in enumerate(("what is mk-7?", "and mk-4?"), 1):
+        visitor.page.evaluate(f"Calla.ask('{question}')")
+        visitor.waits_for(1 + number)
+    visitor.page.evaluate("Calla.open()")
+    assert visitor.page.evaluate("opened") == 1
+    visitor.page.evaluate("Calla.close()")
+    visitor.page.evaluate("Calla.open()")
+    visitor.page.wait_for_function("opened === 2")

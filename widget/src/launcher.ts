@@ -65,6 +65,7 @@ class Launcher extends EventTarget {
   private chat: MountedChat | undefined;
   private loading: Promise<MountedChat> | undefined;
   private ended = false;
+  private isOpen = false;
 
   constructor(private readonly options: Options) {
     super();
@@ -96,9 +97,11 @@ class Launcher extends EventTarget {
     this.closed();
   }
 
-  /** Open the chat and ask. */
-  ask(question: string): void {
-    void this.load(true).then(() => this.chat?.ask(String(question)));
+  /** Open the chat and ask; without a text it is only opened. */
+  ask(question?: unknown): void {
+    const text = String(question ?? '').trim();
+    if (!text) console.warn('Calla.ask() was given no text');
+    void this.load(true).then(() => text && this.chat?.ask(text));
   }
 
   /** Take the widget off the page, with everything that belongs to it. */
@@ -200,6 +203,7 @@ class Launcher extends EventTarget {
 
   private closed(): void {
     rememberOpen(false);
+    this.isOpen = false;
     this.button.hidden = false;
     this.button.setAttribute('aria-expanded', 'false');
     this.button.focus();
@@ -231,6 +235,8 @@ class Launcher extends EventTarget {
       button.setAttribute('aria-expanded', 'true');
       rememberOpen(!this.options.page);
       this.chat.open(moveFocus);
+      if (this.isOpen) return;
+      this.isOpen = true;
       this.tell('open');
     } catch (error) {
       this.loading = undefined;
