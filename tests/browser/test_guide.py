@@ -77,3 +77,16 @@ def test_it_is_told_once_that_the_chat_was_opened(host: Host) -> None:
     visitor.page.evaluate("Calla.close()")
     visitor.page.evaluate("Calla.open()")
     visitor.page.wait_for_function("opened === 2")
+
+
+def test_a_message_over_the_limit_is_not_to_be_sent_again(meet: New, scripted: ScriptedServer) -> None:
+    visitor = meet().opens()
+    scripted.refuse_after(0, wait=3.0)
+    visitor.types("what is mk-7?")
+    notice = visitor.page.locator(".notice")
+    notice.wait_for()
+    expect(visitor.page.locator(".delivery:visible")).to_contain_text("It will be sent in a moment")
+    assert "has to wait a moment" in notice.inner_text()
+    assert "send your question" not in notice.inner_text()
+    visitor.waits_for(2)
+    assert visitor.said() == ["what is mk-7?"]
