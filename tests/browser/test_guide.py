@@ -90,3 +90,22 @@ def test_a_message_over_the_limit_is_not_to_be_sent_again(meet: New, scripted: S
     assert "send your question" not in notice.inner_text()
     visitor.waits_for(2)
     assert visitor.said() == ["what is mk-7?"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_where_the_chat_is_not_allowed_no_message_is_promised_to_be_sent(meet: New, when: str) -> None:
+    visitor = meet()
+    refusal = {"ok": False, "error": "origin_not_allowed"}
+    pending: list[Any] = []
+    visitor.page.route("**/chat/session", lambda route: pending.append(route))
+    with visitor.page.expect_request("**/chat/session"):
+        visitor.page.goto(f"{visitor.url}/chat")
+    if when == "before":
+        visitor.types("what is mk-7?")
+        expect(visitor.page.locator(".delivery")).to_contain_text("Waiting for the connection")
+    pending.pop().fulfill(status=403, json=refusal)
+    expect(visitor.page.locator(".trouble")).to_contain_text("not available on this website")
+    if when == "after":
+        visitor.types("what is mk-7?")
+    expect(visitor.page.locator(".delivery")).to_have_text("The chat is not available on this website.")
+    visitor.page.unroute_all(behavior="ignoreErrors")
