@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 from scripted_server import ScriptedServer
 from visitor import Visitor
 
+from calla.channels.web.files import with_contacts
+
 New = Callable[..., Visitor]
 Host = Callable[..., Visitor]
+CLINIC = "Northside Breast Clinic on 555 0100"
 
 
 @pytest.fixture
@@ -109,3 +112,32 @@ def test_where_the_chat_is_not_allowed_no_message_is_promised_to_be_sent(meet: N
         visitor.types("what is mk-7?")
     expect(visitor.page.locator(".delivery")).to_have_text("The chat is not available on this website.")
     visitor.page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.mark.parametrize("path", ["/", "/chat"])
+def test_without_javascript_it_says_whom_to_call(browser: Browser, scripted: ScriptedServer, path: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(scripted.url + path)
+    names_whom_to_call(page)
+    context.close()
+
+
+def names_whom_to_call(page: Page) -> None:
+    """The operator's emergency number and clinic stand on the page."""
+    text = page.inner_text("body")
+    assert "n an emergency, call 112." in text
+    assert CLINIC in text
+
+
+@pytest.mark.parametrize("path", ["/", "/chat"])
+def test_in_an_older_browser_it_says_whom_to_call(meet: New, path: str) -> None:
+    visitor = meet()
+    visitor.page.add_init_script("CSS.supports = () => false")
+    visitor.page.goto(visitor.url + path)
+    names_whom_to_call(visitor.page)
+
+
+def test_a_contact_is_put_in_as_text_and_a_phrase_where_none_is_set() -> None:
+    page = b'<p title="{a|}">{a|x} {b|your clinic} {c|}'
+    assert with_contacts(page, {"a": '1<2"'}) == b'<p title="1&lt;2&quot;">1&lt;2&quot; your clinic '

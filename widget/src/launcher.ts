@@ -188,7 +188,9 @@ class Launcher extends EventTarget {
   }
 
   private failure(): string {
-    return this.texts.failed.replace('{number}', this.options.emergency || this.texts.number);
+    const {emergency, clinic} = this.options;
+    const values: Record<string, string> = {number: emergency || this.texts.number, clinic: clinic && ` (${clinic})`};
+    return this.texts.failed.replace(/\{(\w+)\}/g, (_, name: string) => values[name]);
   }
 
   private unread(count: number): void {

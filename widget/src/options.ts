@@ -14,6 +14,8 @@ export interface Options {
   open: boolean;
   /** Whom to call in an emergency, known also when the server was never reached. */
   emergency: string;
+  /** The clinic to call, as the server's own pages name it. */
+  clinic: string;
   /** Nonce of the site's Content-Security-Policy. */
   nonce: string;
 }
@@ -66,6 +68,7 @@ export function readOptions({tag, src}: {tag: HTMLScriptElement | null; src: str
     page,
     open: page || get('open') === 'true',
     emergency: get('emergency').slice(0, 40),
+    clinic: data.clinic ?? '',
     nonce: tag?.nonce || document.querySelector<HTMLScriptElement>('script[nonce]')?.nonce || '',
   };
 }
