@@ -141,3 +141,74 @@ def test_in_an_older_browser_it_says_whom_to_call(meet: New, path: str) -> None:
 def test_a_contact_is_put_in_as_text_and_a_phrase_where_none_is_set() -> None:
     page = b'<p title="{a|}">{a|x} {b|your clinic} {c|}'
     assert with_contacts(page, {"a": '1<2"'}) == b'<p title="1&lt;2&quot;">1&lt;2&quot; your clinic '
+
+
+def checks(visitor: Visitor, policy: str, tag: str) -> Any:
+    """Have a page of an allowed site checked; return the findings."""
+    page = visitor.page
+    page.goto(f"{visitor.url}/embed-check")
+    page.get_by_label("Address of the page").fill("http://friend.example/")
+    page.get_by_label("Content-Security-Policy").fill(policy)
+    page.get_by_label("The tag as it stands").fill(tag.replace("SERVER", visitor.url))
+    page.get_by_role("button", name="Check").click()
+    return page.locator("#findings")
+
+
+def wrong(findings: Any) -> Any:
+    """The crosses, but for the one that this test's site has earned: it is http."""
+    return findings.locator(".bad", has_not_text="Your page is http")
+
+
+TAG = "<script src='SERVER/widget.js' defer></script>"
+FRAME = (
+    '<iframe src="SERVER/chat?title=Ada&color=%237a1f5c" title="Ada" width="400" height="640" '
+    'style="max-width:100%;border:0"></iframe>'
+)
+
+
+@pytest.mark.parametrize(
+    "policy, tag, says",
+    [
+        ("script-src 'nonce-x'", TAG, "the tag has none"),
+        ("script-src * 'nonce-x' 'strict-dynamic'", TAG, "the tag has none"),
+        ("hello", TAG, "is no Content-Security-Policy"),
+        ("frame-src 'self'", FRAME, "Add to frame-src"),
+        ("", FRAME.replace("title=Ada&", "titel=Ada&"), "does not know titel"),
+        ("", FRAME.replace("/chat", "/"), "this server's chat is"),
+        ("", TAG.replace("defer", "data-position='top'"), "data-position can be left, right, not top"),
+        ("", TAG.replace("defer", "data-theme='black'"), "data-theme can be auto, light, dark, not black"),
+        ("", TAG.replace("defer", "data-open='yes'"), "data-open can be true, false, not yes"),
+    ],
+)
+def test_the_check_finds(meet: New, policy: str, tag: str, says: str) -> None:
+    findings = checks(meet(), policy, tag)
+    expect(wrong(findings)).to_have_count(1)
+    expect(wrong(findings)).to_contain_text(says)
+
+
+@pytest.mark.parametrize(
+    "policy, tag",
+    [
+        ("script-src 'nonce-x'; connect-src *", TAG.replace("defer", "nonce='x' defer")),
+        ("script-src SERVER 'nonce-x'; connect-src *", TAG),
+        ("default-src 'self'; frame-src SERVER", FRAME),
+        ("script-src 'self'; connect-src 'self'; trusted-types x; frame-src SERVER", FRAME),
+        ("Content-Security-Policy: upgrade-insecure-requests", TAG),
+        ("", FRAME),
+        ("", TAG.replace("defer", "data-position=left data-theme=dark data-open=true data-lang=ar")),
+    ],
+)
+def test_the_check_finds_nothing_wrong(meet: New, policy: str, tag: str) -> None:
+    visitor = meet()
+    findings = checks(visitor, policy.replace("SERVER", visitor.url).replace("connect-src *", "connect-src * ws:"), tag)
+    expect(findings.locator(".good")).not_to_have_count(0)
+    expect(wrong(findings)).to_have_count(0)
+
+
+def test_the_check_says_when_there_were_too_many(meet: New) -> None:
+    visitor = meet()
+    limited = {"ok": False, "error": "rate_limited", "retry_after": 600}
+    visitor.page.route("**/chat/session", lambda route: route.fulfill(status=429, json=limited))
+    bad = wrong(checks(visitor, "", TAG))
+    expect(bad).to_contain_text("each check counts as one")
+    expect(bad).to_contain_text("about 10 min")
