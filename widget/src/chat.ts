@@ -97,8 +97,8 @@ class Chat implements MountedChat {
     this.isOpen = false;
   }
 
-  ask(question: string): void {
-    this.say(question);
+  ask(question: unknown): void {
+    this.say(String(question ?? ''));
   }
 
   destroy(): void {

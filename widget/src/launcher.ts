@@ -49,9 +49,6 @@ function make(tag: string, className: string, attributes: Record<string, string>
 /** Whether this is a browser of the last two years: the youngest thing that the chat needs came in 2024. */
 const supported = (): boolean => CSS.supports('color', 'light-dark(#000, #fff)');
 
-/** Whether the chat would fill the screen (a phone, see screens.css): there it is not opened unasked. */
-const fillsTheScreen = (): boolean => matchMedia('(max-width: 480px), (max-height: 420px)').matches;
-
 class Launcher extends EventTarget {
   private readonly host = make('div', '');
   private readonly button = make('button', 'launcher', {type: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false'}) as HTMLButtonElement;
@@ -65,7 +62,6 @@ class Launcher extends EventTarget {
   private chat: MountedChat | undefined;
   private loading: Promise<MountedChat> | undefined;
   private ended = false;
-  private isOpen = false;
 
   constructor(private readonly options: Options) {
     super();
@@ -82,7 +78,8 @@ class Launcher extends EventTarget {
     document.documentElement.append(this.host);
     this.above(true);
     this.observer.observe(document.documentElement, {childList: true});
-    if (options.page || ((options.open || wasOpen()) && !fillsTheScreen())) void this.load(false);
+    // On a phone the chat fills the screen (screens.css), so there it is not opened unasked.
+    if (options.page || ((options.open || wasOpen()) && innerWidth > 480 && innerHeight > 420)) void this.load(false);
   }
 
   /** Open the chat. */
@@ -99,9 +96,7 @@ class Launcher extends EventTarget {
 
   /** Open the chat and ask; without a text it is only opened. */
   ask(question?: unknown): void {
-    const text = String(question ?? '').trim();
-    if (!text) console.warn('Calla.ask() was given no text');
-    void this.load(true).then(() => text && this.chat?.ask(text));
+    void this.load(true).then(() => this.chat?.ask(question));
   }
 
   /** Take the widget off the page, with everything that belongs to it. */
@@ -188,9 +183,8 @@ class Launcher extends EventTarget {
   }
 
   private failure(): string {
-    const {emergency, clinic} = this.options;
-    const values: Record<string, string> = {number: emergency || this.texts.number, clinic: clinic && ` (${clinic})`};
-    return this.texts.failed.replace(/\{(\w+)\}/g, (_, name: string) => values[name]);
+    const {clinic, emergency} = this.options;
+    return `${this.texts.failed.replace('{number}', emergency || this.texts.number)} ${clinic ?? ''}`;
   }
 
   private unread(count: number): void {
@@ -205,7 +199,6 @@ class Launcher extends EventTarget {
 
   private closed(): void {
     rememberOpen(false);
-    this.isOpen = false;
     this.button.hidden = false;
     this.button.setAttribute('aria-expanded', 'false');
     this.button.focus();
@@ -233,13 +226,12 @@ class Launcher extends EventTarget {
     try {
       this.chat = await this.mounted();
       this.news.textContent = '';
+      const wasThere = button.hidden;
       button.hidden = true;
       button.setAttribute('aria-expanded', 'true');
       rememberOpen(!this.options.page);
       this.chat.open(moveFocus);
-      if (this.isOpen) return;
-      this.isOpen = true;
-      this.tell('open');
+      if (!wasThere) this.tell('open');
     } catch (error) {
       this.loading = undefined;
       trouble.replaceChildren(this.failure(), this.elsewhere(`${this.options.server}/chat`));
@@ -287,7 +279,7 @@ function loadChat(options: Options): Promise<Mount> {
 function begin(): void {
   const options = readOptions(own);
   if (shared[RUNNING]) {
-    console.warn('Calla is on this page already.');
+    console.warn('Calla: already here');
     return;
   }
   const launcher = (shared[RUNNING] = new Launcher(options));
