@@ -97,8 +97,8 @@ class Chat implements MountedChat {
     this.isOpen = false;
   }
 
-  ask(question: string): void {
-    this.say(question);
+  ask(question: unknown): void {
+    this.say(String(question ?? ''));
   }
 
   destroy(): void {
@@ -186,7 +186,10 @@ class Chat implements MountedChat {
     this.thread.dropNotices(turn);
   }
 
-  private delivered(turn: string, delivery: Delivery): void {
+  private delivered(turn: string, told: Delivery): void {
+    // Where the chat is not allowed at all, nothing is promised.
+    const refused = this.reason === 'origin' || this.reason === 'policy';
+    const delivery = told === 'waiting' && refused ? 'unavailable' : told;
     this.thread.delivery(turn, delivery, () => this.repeat(turn));
     const {texts} = this;
     if (delivery === 'sending') this.wait(turn);
@@ -196,7 +199,8 @@ class Chat implements MountedChat {
       clearTimeout(this.writing);
       this.writing = window.setTimeout(() => this.slow.has(turn) && this.announcer.say(typing, 'state'), WRITING);
     }
-    const state = {sending: '', sent: texts.sent, waiting: texts.waiting, later: texts.later, failed: texts.failed, done: ''}[delivery];
+    const unavailable = `${texts.origin} ${texts.doNotWait} ${this.help.sentence}`;
+    const state = {sending: '', sent: texts.sent, waiting: texts.waiting, unavailable, later: texts.later, failed: texts.failed, done: ''}[delivery];
     if (state) this.announcer.say(state, 'state');
   }
 

@@ -11,7 +11,7 @@ import {Requests, type Reason} from './requests';
 import type {Keep, Pending} from './storage';
 
 export type State = 'connecting' | 'ready' | 'offline' | 'refused';
-export type Delivery = 'waiting' | 'sending' | 'sent' | 'later' | 'failed' | 'done';
+export type Delivery = 'waiting' | 'unavailable' | 'sending' | 'sent' | 'later' | 'failed' | 'done';
 
 export interface Listener {
   state(state: State, reason?: Reason, seconds?: number): void;
@@ -395,6 +395,6 @@ export class Connection {
     this.state = state;
     this.reason = reason;
     this.listener.state(state, reason, seconds);
-    if (state === 'offline') this.outbox.forEach((message) => this.listener.delivery(message.id, 'waiting'));
+    if (state === 'offline' || state === 'refused') this.outbox.forEach((message) => this.listener.delivery(message.id, 'waiting'));
   }
 }

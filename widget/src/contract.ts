@@ -14,7 +14,7 @@ export interface MountedChat {
   open(moveFocus: boolean): void;
   close(): void;
   /** Ask a question as if the visitor had typed it. */
-  ask(question: string): void;
+  ask(question: unknown): void;
   /** Take everything back: elements, listeners, connections. What was said stays on the server. */
   destroy(): void;
 }

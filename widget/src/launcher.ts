@@ -78,8 +78,8 @@ class Launcher extends EventTarget {
     document.documentElement.append(this.host);
     this.above(true);
     this.observer.observe(document.documentElement, {childList: true});
-    // On a phone the chat fills the screen, so there it is not opened unasked.
-    if (options.open || (wasOpen() && innerWidth > 480)) void this.load(false);
+    // On a phone the chat fills the screen (screens.css), so there it is not opened unasked.
+    if (options.page || ((options.open || wasOpen()) && innerWidth > 480 && innerHeight > 420)) void this.load(false);
   }
 
   /** Open the chat. */
@@ -94,9 +94,9 @@ class Launcher extends EventTarget {
     this.closed();
   }
 
-  /** Open the chat and ask. */
-  ask(question: string): void {
-    void this.load(true).then(() => this.chat?.ask(String(question)));
+  /** Open the chat and ask; without a text it is only opened. */
+  ask(question?: unknown): void {
+    void this.load(true).then(() => this.chat?.ask(question));
   }
 
   /** Take the widget off the page, with everything that belongs to it. */
@@ -183,7 +183,8 @@ class Launcher extends EventTarget {
   }
 
   private failure(): string {
-    return this.texts.failed.replace('{number}', this.options.emergency || this.texts.number);
+    const {clinic, emergency} = this.options;
+    return `${this.texts.failed.replace('{number}', emergency || this.texts.number)} ${clinic ?? ''}`;
   }
 
   private unread(count: number): void {
@@ -225,11 +226,12 @@ class Launcher extends EventTarget {
     try {
       this.chat = await this.mounted();
       this.news.textContent = '';
+      const wasThere = button.hidden;
       button.hidden = true;
       button.setAttribute('aria-expanded', 'true');
       rememberOpen(!this.options.page);
       this.chat.open(moveFocus);
-      this.tell('open');
+      if (!wasThere) this.tell('open');
     } catch (error) {
       this.loading = undefined;
       trouble.replaceChildren(this.failure(), this.elsewhere(`${this.options.server}/chat`));
@@ -277,7 +279,7 @@ function loadChat(options: Options): Promise<Mount> {
 function begin(): void {
   const options = readOptions(own);
   if (shared[RUNNING]) {
-    console.warn('Calla is on this page already.');
+    console.warn('Calla: already here');
     return;
   }
   const launcher = (shared[RUNNING] = new Launcher(options));

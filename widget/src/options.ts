@@ -14,6 +14,8 @@ export interface Options {
   open: boolean;
   /** Whom to call in an emergency, known also when the server was never reached. */
   emergency: string;
+  /** The clinic to call, as the server's own pages name it. */
+  clinic?: string;
   /** Nonce of the site's Content-Security-Policy. */
   nonce: string;
 }
@@ -51,7 +53,7 @@ export function readOptions({tag, src}: {tag: HTMLScriptElement | null; src: str
     // Only the site's own tag may name another server, never the address of the frame.
     if (data.server) server = new URL(data.server, location.href).origin;
   } catch {
-    console.warn('Calla: data-server is no address');
+    console.warn('Calla: data-server?');
   }
   const theme = get('theme');
   const wanted = [get('lang'), ...(navigator.languages ?? [])].map((lang) => lang.toLowerCase().slice(0, 2));
@@ -64,8 +66,9 @@ export function readOptions({tag, src}: {tag: HTMLScriptElement | null; src: str
     theme: theme === 'light' || theme === 'dark' ? theme : 'auto',
     remember: get('remember') === 'true',
     page,
-    open: page || get('open') === 'true',
+    open: get('open') === 'true',
     emergency: get('emergency').slice(0, 40),
+    clinic: data.clinic,
     nonce: tag?.nonce || document.querySelector<HTMLScriptElement>('script[nonce]')?.nonce || '',
   };
 }

@@ -126,7 +126,7 @@ export class Thread {
     if (!line) return;
     clearTimeout(this.timers.get(id));
     const {texts} = this.look;
-    const text = {waiting: texts.waiting, later: texts.later, failed: texts.failed, sending: texts.sending, sent: texts.sent, done: ''}[delivery];
+    const text = {waiting: texts.waiting, unavailable: texts.origin, later: texts.later, failed: texts.failed, sending: texts.sending, sent: texts.sent, done: ''}[delivery];
     const show = (): void => {
       line.hidden = !text;
       line.replaceChildren(...(text ? [icon(delivery === 'sent' ? ICONS.tick : ICONS.wait, 16), make('span', {}, text)] : []));

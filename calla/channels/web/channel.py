@@ -71,7 +71,7 @@ class WebInput(InputChannel):
         self._sockets = Sockets(self.desk, sites.same_site)
         self._requests = Requests(self.desk, sites, config.emergency_number)
         self._policy = web_files.page_policy(config.origins)
-        self._files = web_files.read_files()
+        self._files = web_files.read_files(config.contacts)
 
     @classmethod
     def name(cls) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import html
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Mapping
 
 from sanic.request import Request
 from sanic.response import HTTPResponse, empty, raw
@@ -33,6 +35,8 @@ TYPES = {
 PAGES = ("/", "/chat", "/embed-check")
 ONE_YEAR = 31_536_000
 FIVE_MINUTES = 300
+# A contact of the operator's in a page, and what stands there where none is set: {name|phrase}.
+CONTACT = re.compile(r"\{(\w+)\|([^{}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,17 @@ class File:
     etag: str
 
 
-def read_files(folder: Path = FOLDER) -> dict[str, File]:
+def with_contacts(page: bytes, contacts: Mapping[str, str]) -> bytes:
+    """Put into a page whom to call: it must be there without JavaScript, and in older browsers."""
+    return CONTACT.sub(lambda found: html.escape(contacts.get(found[1], found[2])), page.decode()).encode()
+
+
+def read_files(contacts: Mapping[str, str], folder: Path = FOLDER) -> dict[str, File]:
     """Read all files, by the path they are served at.
+
+    Args:
+        contacts: the operator's contacts, by the placeholder they fill.
+        folder: where the files are.
 
     Raises:
         FileNotFoundError: if the widget has not been built (``docs/widget.md``).
@@ -54,6 +67,8 @@ def read_files(folder: Path = FOLDER) -> dict[str, File]:
     files = {}
     for path, name in FILES.items():
         content = (folder / name).read_bytes()
+        if path in PAGES:
+            content = with_contacts(content, contacts)
         files[path] = File(
             content=content,
             compressed=gzip.compress(content, 9, mtime=0),
