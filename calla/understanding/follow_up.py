@@ -154,7 +154,9 @@ def judge(
     else:
         outcome = "clarify" if candidates else "decline"
     judged = judging.all(wordings(text, before, catalogue, part=message is not None))
-    surest = max([j for j in judged if j.label == best] or judged, key=lambda j: j.certainty)
+    # What is said to Calla itself ("can I talk to a person") is about no subject that could complete it.
+    own = judged[:1] if best.startswith(f"{CHAT}/") else [j for j in judged if j.label == best]
+    surest = max(own or judged, key=lambda j: j.certainty)
     return replace(surest, outcome=outcome, label=best, candidates=candidates[:MAX_CANDIDATES], certainty=certainty)
 
 

@@ -283,3 +283,10 @@ def test_tracker_needs_the_token(server: ServerProcess) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{server.url}/conversations/two/tracker", timeout=10)
     assert refused.value.code == 401
+
+
+def test_what_is_said_to_calla_itself_is_not_completed_by_the_answer_before(server: ServerProcess) -> None:
+    """The wish for a person got the list of people to talk to after an answer on MK-7."""
+    server.ask("what is MK-7?", "wish")
+    server.ask("can I talk to a person, I am number 2", "wish")
+    assert topics(server, "wish")[-1] == "utter_chat/human_handoff"
