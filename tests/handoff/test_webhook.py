@@ -34,7 +34,7 @@ def visitor(server: ServerProcess) -> Visitor:
 
 def talk(visitor: Visitor, inbox: FakeWebhook, name: str = "Kim Lee") -> tuple[str, str]:
     """Bring a visitor together with a person; return the id of the hand-off and the visitor's own words."""
-    words = f"{WISH}, I am number {next(_NUMBERS)}"
+    words = f"{WISH}? ({next(_NUMBERS)})"
     (offer,) = visitor.says(words)
     assert offer["name"] == "utter_handoff/offer"
     visitor.says(AGREE)
