@@ -45,8 +45,8 @@ def kinds_of_strangers() -> list[tuple[str, Optional[str], str]]:
 
 def strangers(*, owing: bool) -> list[str]:
     """Return the single messages of strangers that owe a referral, or none."""
-    lines = [line for file in sorted(SAFETY.glob("strangers_*.jsonl")) for line in _read(str(file.relative_to(ROOT)))]
-    return [line["text"] for line in lines if "text" in line and (line["kind"] != "none") == owing]
+    found = kinds_of_strangers()
+    return [text for text, before, kind in found if before is None and (kind != "none") == owing]
 
 
 def harmless(catalogue: Catalogue, names: Sequence[str] = BENIGN) -> list[str]:
