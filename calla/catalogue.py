@@ -23,6 +23,8 @@ OUT_OF_SCOPE = "out_of_scope"
 SOMETHING_ELSE_RESPONSE = "utter_something_else"
 # A referral that is given before the answer of a topic outside the safety section.
 DEFAULT_REFERRAL = "appointment"
+# The tone of an answer that speaks of harmless calcifications.
+REASSURING = "reassuring"
 SHORT_REFERRAL_PREFIX = "utter_referral_short/"
 REFERRAL_PREFIX = "utter_referral"
 # Most urgent first (design: two kinds in one message, the more urgent one first).
@@ -44,6 +46,9 @@ class Topic:
         referral_to: name of the referral owed before the answer, if any; a detail inherits
             it, like subject and aspect, from its topic.
         kind: kind of referral, for the topics and referrals that are referrals.
+        reassures: whether the answer speaks of calcifications that are harmless (``tone:
+            reassuring``); it is no answer to "is that common?" about an open finding. A detail
+            inherits it.
         sources: ``{"organisation", "title", "url"}`` each.
         reviewed: ISO date of the last check against the sources.
         related: ids of topics or details to offer next.
@@ -59,6 +64,7 @@ class Topic:
     referral: str = "none"
     referral_to: Optional[str] = None
     kind: Optional[str] = None
+    reassures: bool = False
     sources: tuple[Mapping[str, str], ...] = ()
     reviewed: str = ""
     related: tuple[str, ...] = ()
@@ -156,6 +162,12 @@ class Catalogue:
         """Say whether a text names what it is about."""
         return not self.subject_words.isdisjoint(word.casefold() for word in re.findall(r"[\w'-]+", text))
 
+    @staticmethod
+    def is_named(topic: Topic, text: str) -> bool:
+        """Say whether a text holds a word of a topic's subject or title that names a thing."""
+        own = set(fold(f"{topic.subject} {topic.title}").split()) - _NAME_NOTHING - _ASK_ONLY
+        return not {word for word in own if len(word) > 1}.isdisjoint(fold(text).split())
+
     def find(self, id: str) -> Optional[Topic]:
         """Return the topic or the detail with this id."""
         return self.topics.get(id) or self.details.get(id)
@@ -167,8 +179,12 @@ class Catalogue:
     def speaks_of(self, response: str, text: str) -> bool:
         """Say whether a response's text holds a word of a message that names a thing (four letters or more)."""
         said = set(re.findall(r"[\w'-]+", self._texts.get(response, "")))
-        words = set(re.findall(r"[\w'-]{4,}", text.casefold())) - _NAME_NOTHING - _ASK_ONLY
-        return not words.isdisjoint(said)
+        return not _things(text).isdisjoint(said)
+
+    @staticmethod
+    def names_a_thing(text: str) -> bool:
+        """Say whether a text holds any word of four letters or more that is no mere word of questions."""
+        return bool(_things(text))
 
     def related_to(self, topic: Topic) -> list[str]:
         """Ids to offer after an answer, the likeliest first.
@@ -216,11 +232,16 @@ def _read(
         referral=referral,
         referral_to=referral_to,
         kind=metadata.get("kind"),
+        reassures=metadata["tone"] == REASSURING if "tone" in metadata else topic is not None and topic.reassures,
         sources=resolve(metadata.get("sources") or ()),
         reviewed=str(metadata.get("reviewed", "")),
         related=tuple(metadata.get("related") or ()),
         parent=parent,
     )
+
+
+def _things(text: str) -> set[str]:
+    return set(re.findall(r"[\w'-]{4,}", text.casefold())) - _NAME_NOTHING - _ASK_ONLY
 
 
 class CatalogueReader:

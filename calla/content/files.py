@@ -23,7 +23,7 @@ INTENT_KEYS = ("intent", "examples")
 ANSWER_KEYS = ("text", "metadata")
 FIELDS = (
     "title", "subject", "aspect", "evidence", "referral", "referral_to", "kind", "sources", "reviewed", "related",
-    "yes_means",
+    "yes_means", "tone",
 )  # fmt: skip
 # Rasa knows these, Calla's channels do not show them.
 DROPPED = ("buttons", "image", "custom", "attachment", "elements", "quick_replies", "button_type", "channel")

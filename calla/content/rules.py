@@ -35,6 +35,7 @@ ASPECTS = (
 )  # fmt: skip
 LEVELS = ("none", "soft", "always")
 KINDS = ("emergency", "crisis", "urgent", "planned", "prescriber")
+TONES = ("reassuring",)
 PRESSED_BY_CHANCE = frozenset({"yes", "no", "on", "off", "ok", "okay", "more", "stop", "help", "true", "false"})
 FORBIDDEN = re.compile(
     r"\b(?:dissolv\w*|cur(?:e|es|ed|ing|able)|detox\w*|revers\w*)\b|nothing to worry about|nothing is wrong"
@@ -272,7 +273,7 @@ def answers_at_once(entry: Entry, content: Content) -> Iterator[Problem]:
 
 
 def refers_as_it_says(entry: Entry, content: Content) -> Iterator[Problem]:
-    """The referral level is known; a soft one ends with the care team; ``referral_to`` has its texts."""
+    """Referral level and tone are known; a soft one ends with the care team; ``referral_to`` has its texts."""
     if entry.text is None:
         return
     level, to = entry.value("referral"), entry.value("referral_to")
@@ -286,6 +287,8 @@ def refers_as_it_says(entry: Entry, content: Content) -> Iterator[Problem]:
         yield entry.problem(f"the kind of referral is '{entry.value('kind')}'{hint}", "kind")
     if entry.group == REFERRAL and not content.has(f"{SHORT_REFERRAL}/{entry.id}"):
         yield entry.problem(f"its short form utter_referral_short/{entry.id} is missing")
+    if (tone := entry.value("tone")) and tone not in TONES:
+        yield entry.problem(f"the tone is '{tone}'{did_you_mean(tone, TONES) or f'; known is {TONES[0]}'}", "tone")
     last = sentences(entry.text)[-1] if entry.text else ""
     if level == "soft" and not CARE_TEAM.search(last):
         yield entry.problem(f"'referral: soft', but the last sentence names nobody to turn to: '{last}'", "text")

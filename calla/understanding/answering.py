@@ -114,6 +114,9 @@ def _further(
 ) -> Optional[Topic]:
     """Return the detail that a follow-up within a topic asks for by its own words, beside the one just given."""
     core = reference.without_lead(reading.text) or reading.text
+    if reference.has_pronoun(core) and not catalogue.names_a_thing(core):
+        # "Is that bad?" after one word of a report must not be answered by its neighbour.
+        return None
     found = judging.details(core, judgement.label)
     others = [(t, p) for label, p in found.items() if (t := catalogue.by_intent(label)) and t.id != memory.topic]
     if not others:

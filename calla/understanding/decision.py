@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Sequence
+from typing import Optional, Sequence
 
-from calla.catalogue import CHAT, FAQ, Catalogue
+from calla.catalogue import CHAT, FAQ, Catalogue, Topic
 from calla.plan import ACUTE, MEMORY, SCREEN, TOPIC, Owed, Plan, Referral, in_short, reduced
 from calla.safety.screen import Finding
 from calla.understanding import reference
@@ -27,6 +27,12 @@ _FRAGMENT = 6
 _WORDS = re.compile(r"[\w'-]+")
 # Certainty from which a message is plainly about something else than an open emergency.
 _UNRELATED_FROM = 0.9
+# What has no answer that "is it common" could lean on: a symptom of one's own, an emergency, a crisis.
+_NAME_NOTHING = frozenset({"red_flag_symptom", "emergency", "emotional_crisis"})
+# Certainty from which a short message asks something plain by its own words, and share of what
+# it says of the field from which a message of a finding names a topic.
+_PLAIN_FROM = 0.6
+_NAMED_FROM = 0.4
 # Aspects under which somebody asks what to take or to do. Right after an emergency that is no
 # other matter: after an overdose of a blood thinner, foods with vitamin K are no answer.
 _TO_ACT_ON = frozenset({"foods", "dose", "safety", "action"})
@@ -57,22 +63,49 @@ def decide(
     judging = Judging(models, weights)
     before = catalogue.find(memory.topic) if memory.topic else None
     plan = fixed(reading, catalogue, memory)
+    named = None
     if plan is None:
         judging.learn(reading.units)
         owes = owed(reading, findings, judging, before)
-        judged = [] if reading.language != ENGLISH else questions_of(reading, judging, catalogue, before)
-        owes.extend(_remembered(reading, judged, owes, catalogue, memory))
+        leant_on = _leant_on(reading, judging, catalogue, memory) or before
+        judged = [] if reading.language != ENGLISH else questions_of(reading, judging, catalogue, leant_on)
+        owes.extend(_remembered(reading, judged, owes, judging, catalogue, memory))
         plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes))
         if plan.outcome == "answer" and reading.language == ENGLISH:
             owes = in_general(reading, owes, judging)
         plan.owed = [*owes, *plan.owed]
+        named = _spoken_of(reading, judging, catalogue)
     else:
         # A title that was pressed is plain; what stands beside the name in a payload is not.
         plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload)
         if (plan.topic is None or reading.pictures) and not reading.payload:
             # "Yes" or a face after a cry for help says nothing that would end it.
             plan.owed.extend(Owed(name, MEMORY) for name in memory.acute()[:1])
-    return _settled(plan, reading, catalogue, memory)
+    return _settled(plan, reading, catalogue, memory, named)
+
+
+def _leant_on(reading: Reading, judging: Judging, catalogue: Catalogue, memory: Memory) -> Optional[Topic]:
+    """Return what an open finding named, if a message is not clear without it."""
+    if memory.named is None or reading.language != ENGLISH:
+        return None
+    alone = judging.one(reading.text)
+    clear = alone.outcome == "answer" and alone.certainty >= _PLAIN_FROM
+    return None if clear and not reference.refers_back(reading.text) else catalogue.find(memory.named)
+
+
+def _spoken_of(reading: Reading, judging: Judging, catalogue: Catalogue) -> Optional[str]:
+    """Return what a message of a finding names: "does it need treatment?" after it asks about that."""
+    if reading.language != ENGLISH:
+        return None
+    row = judging.scores(reading.text).probabilities[0]
+    faq = [i for i, label in enumerate(judging.labels) if label.startswith(f"{FAQ}/")]
+    best = max(faq, key=lambda i: row[i])
+    if row[best] < _NAMED_FROM * row[faq].sum():
+        return None
+    label = judging.labels[best]
+    detail, p = next(iter(judging.details(reading.text, label).items()))
+    topic = catalogue.by_intent(detail if p >= judging.weights.threshold("detail_from") else label)
+    return topic.id if topic and catalogue.is_named(topic, reading.text) and not topic.reassures else None
 
 
 def _meant(reading: Reading) -> Reading:
@@ -85,7 +118,12 @@ def _meant(reading: Reading) -> Reading:
 
 
 def _remembered(
-    reading: Reading, judged: Sequence[Judgement], owes: Sequence[Owed], catalogue: Catalogue, memory: Memory
+    reading: Reading,
+    judged: Sequence[Judgement],
+    owes: Sequence[Owed],
+    judging: Judging,
+    catalogue: Catalogue,
+    memory: Memory,
 ) -> list[Owed]:
     """Return the open dangers that a message is still about."""
     if reading.language != ENGLISH:
@@ -94,7 +132,7 @@ def _remembered(
         just_now = memory.dangers[acute[0]] == 1
         return [] if _unrelated(reading, judged, catalogue, just_now=just_now) else [Owed(acute[0], MEMORY)]
     findings = memory.findings()
-    if findings and not owes and _is_about_it(reading, judged, catalogue):
+    if findings and not owes and _is_about_it(reading, judged, judging, catalogue):
         return [Owed(findings[0], MEMORY)]
     return []
 
@@ -117,22 +155,29 @@ def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalog
     ) and not reference.refers_back(reading.text)
 
 
-def _is_about_it(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
-    """Say whether a message leans on the finding that was spoken of before."""
+def _is_about_it(reading: Reading, judged: Sequence[Judgement], judging: Judging, catalogue: Catalogue) -> bool:
+    """Say whether a message leans on the finding that was spoken of before.
+
+    It does where it refers back, and where it is too short to say what it is about, unless its own
+    words ask something plain ("what should I wear") that no open finding could be hidden in.
+    """
     words = _WORDS.findall(reading.text)
     # "Was that bad?" after a finding is no thanks, however much it sounds like one.
     asks = any(part.asks for part in reading.parts)
     chat = [t for j in judged if (t := catalogue.by_intent(j.label)) and t.group == CHAT and j.outcome == "answer"]
     if any(not asks or topic.id not in SMALL_TALK for topic in chat):
         return False
-    if len(words) > 2 * _FRAGMENT:
+    if len(words) > 2 * _FRAGMENT or catalogue.names_subject(reading.text):
         return False
-    return not catalogue.names_subject(reading.text) and (
-        reference.refers_back(reading.text) or len(words) <= _FRAGMENT
-    )
+    if reference.refers_back(reading.text):
+        return True
+    alone = judging.one(reading.text)
+    topic = catalogue.by_intent(alone.label)
+    plain = alone.outcome == "answer" and alone.certainty >= _PLAIN_FROM
+    return len(words) <= _FRAGMENT and not (plain and topic and topic.group == FAQ and not topic.reassures)
 
 
-def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory) -> Plan:
+def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory, named: Optional[str]) -> Plan:
     """Put the referrals first, drop what they rule out, and remember the turn."""
     owes = [_milder(each, reading.text) for each in plan.owed]
     by_name: dict[str, Owed] = {}
@@ -173,6 +218,7 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory)
     plan.offers = plan.offers[:MAX_OFFERS]
     plan.memory = memory.after(
         topic=plan.topic,
+        named=named if plan.referrals and plan.referrals[0].name not in _NAME_NOTHING else None,
         offers=plan.offers,
         given={r.name: r.response == f"utter_referral/{r.name}" for r in plan.referrals if r.by != TOPIC},
         said=[*(r.response for r in plan.referrals), *plan.responses],
@@ -185,7 +231,7 @@ def _reassures(plan: Plan, catalogue: Catalogue) -> bool:
     if not any(r.by == MEMORY for r in plan.referrals):
         return False
     topics = [catalogue.by_response(name) for name in plan.responses]
-    return any(topic and topic.group == FAQ and topic.referral != "always" for topic in topics)
+    return any(topic and topic.reassures for topic in topics)
 
 
 def _is_small_talk(response: str, catalogue: Catalogue) -> bool:

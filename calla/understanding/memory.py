@@ -32,6 +32,7 @@ class Memory:
         dangers: referral name to turns since it was last given.
         in_full: referral name to turns since it was last given in full.
         said: names of the responses of the last turn.
+        named: id of the topic or detail that an open finding named, which was only referred.
     """
 
     topic: Optional[str] = None
@@ -41,6 +42,7 @@ class Memory:
     dangers: Mapping[str, int] = field(default_factory=dict)
     in_full: Mapping[str, int] = field(default_factory=dict)
     said: tuple[str, ...] = ()
+    named: Optional[str] = None
 
     @classmethod
     def read(cls, value: Optional[Mapping[str, Any]]) -> Memory:
@@ -65,6 +67,11 @@ class Memory:
         """Return the other referrals that are open, the latest first."""
         return [name for name in self._latest() if KINDS.get(name) not in _ACUTE]
 
+    @property
+    def subject(self) -> Optional[str]:
+        """Id of what "it" stands for: what a finding named, else the topic of the last answer."""
+        return self.named or self.topic
+
     def _latest(self) -> list[str]:
         return sorted(self.dangers, key=lambda name: self.dangers[name])
 
@@ -78,6 +85,7 @@ class Memory:
         return Memory(
             topic=self.topic if self.topic_age < TOPIC_TURNS else None,
             topic_age=self.topic_age + 1,
+            named=self.named if dangers else None,
             offers=self.offers if self.offers_age < OFFER_TURNS else (),
             offers_age=self.offers_age + 1,
             dangers=dangers,
@@ -90,6 +98,7 @@ class Memory:
         self,
         *,
         topic: Optional[str],
+        named: Optional[str] = None,
         offers: Iterable[str],
         given: Mapping[str, bool],
         said: Iterable[str],
@@ -98,6 +107,7 @@ class Memory:
 
         Args:
             topic: id of what was answered, ``None`` if nothing was.
+            named: id of what a finding was about, where nothing was answered.
             offers: ids of what was offered.
             given: referral name to whether it was given in full.
             said: names of the responses that were said.
@@ -105,7 +115,9 @@ class Memory:
         offered = tuple(offers)
         later = replace(self, said=tuple(said))
         if topic:
-            later = replace(later, topic=topic, topic_age=0)
+            later = replace(later, topic=topic, topic_age=0, named=None)
+        elif named:
+            later = replace(later, named=named)
         if offered:
             later = replace(later, offers=offered, offers_age=0)
         full = {name: 0 for name, in_full in given.items() if in_full}

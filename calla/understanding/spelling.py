@@ -18,12 +18,14 @@ from collections import Counter, defaultdict
 from functools import lru_cache
 from importlib import resources
 from itertools import pairwise
-from typing import Iterable, NamedTuple, Sequence
+from typing import Collection, Iterable, NamedTuple, Sequence
 
 import jellyfish
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 from symspellpy import SymSpell, Verbosity
+
+from calla.understanding.dictation import Dictation
 
 _WORD = re.compile(r"(?<!\w)[^\W\d_]+(?:'[^\W\d_]+)*(?!\w)")
 # A word, a number, or a mark that ends a phrase.
@@ -99,7 +101,7 @@ class Spelling:
             medicines, words of findings. A guess never makes a finding.
     """
 
-    def __init__(self, answers: Iterable[str], questions: Iterable[str], names: Iterable[str] = ()) -> None:
+    def __init__(self, answers: Collection[str], questions: Iterable[str], names: Iterable[str] = ()) -> None:
         counts = english_counts()
         self._general_total = sum(counts.values())
         self._names = frozenset(names)
@@ -123,6 +125,7 @@ class Spelling:
             self._sounds[_sound(word)].append(word)
         self._long = [word for word in targets if len(word) >= THREE_SLIPS]
         self._guesses: dict[str, tuple[Guess, ...]] = {}
+        self._dictation = Dictation(answers)
 
     def is_word(self, word: str) -> bool:
         """Say whether a word (any case) is one of English or of the topics."""
@@ -164,7 +167,7 @@ class Spelling:
         for token, word, right in zip(tokens, written, meant, strict=True):
             found += [text[at : token.start()], word if right == word.casefold() else right]
             at = token.end()
-        return "".join([*found, text[at:]])
+        return self._dictation.written("".join([*found, text[at:]]))
 
     def _meant(self, words: Sequence[str], fixed: Sequence[bool]) -> list[str]:
         """Return the likeliest words (Viterbi 1967): the cheapest way through all guesses."""

@@ -18,7 +18,7 @@ BALANCE = 0.75
 CONDENSED_BY = 6000
 # Principal directions in which known questions are compared; the others say next to nothing
 # and would cost as much time and memory again.
-DIRECTIONS = 256
+DIRECTIONS = 192
 # Keeps the logarithm of what the network rules out finite.
 _FLOOR = 1e-9
 

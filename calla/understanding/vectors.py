@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import zipfile
 from pathlib import Path
 from typing import Sequence
 
 import numpy as np
 
 from calla.understanding.encoder import Encoder
+
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class VectorCache:
@@ -24,9 +28,9 @@ class VectorCache:
         self._file = folder / f"vectors-{encoder.fingerprint[:16]}.npz"
         self._known: dict[str, np.ndarray] = {}
         self._used: set[str] = set()
-        if self._file.is_file():
-            with np.load(self._file) as kept:
-                self._known = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
+        # A file that cannot be read is made anew: it only saves time.
+        with contextlib.suppress(*_UNREADABLE), np.load(self._file) as kept:
+            self._known = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of texts, ``[texts, dimension]``."""
@@ -41,4 +45,7 @@ class VectorCache:
         """Keep the vectors that were used, and forget the rest."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         keys = sorted(self._used)
-        np.savez(self._file, keys=np.array(keys), vectors=np.stack([self._known[key] for key in keys]))
+        # Under another name first: a training that is ended in the middle leaves no half file.
+        half = self._file.with_suffix(".half.npz")
+        np.savez(half, keys=np.array(keys), vectors=np.stack([self._known[key] for key in keys]))
+        half.replace(self._file)

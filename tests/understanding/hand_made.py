@@ -24,7 +24,7 @@ RESPONSES: Mapping[str, list[dict[str, Any]]] = {
     "utter_faq/oats": response("What are oats?", subject="oats", related=["butter"]),
     "utter_faq/oats.dose": response("How many oats a day?"),
     "utter_faq/oats.storage": response("How do I keep oats?"),
-    "utter_faq/butter": response("Is butter bad?", subject="butter", aspect="foods"),
+    "utter_faq/butter": response("Is butter bad?", subject="butter", aspect="foods", tone="reassuring"),
     "utter_faq/biopsy": response(
         "What is a biopsy?", subject="the biopsy", referral="always", referral_to="appointment"
     ),

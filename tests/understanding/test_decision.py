@@ -125,6 +125,36 @@ def test_a_remark_about_an_open_finding_is_about_it_and_is_not_reassured() -> No
     assert referrals(plan) == ["utter_referral_short/red_flag_symptom"] and not plan.responses
 
 
+def test_a_plain_question_after_a_finding_is_answered() -> None:
+    """ "What should I wear" after "I don't want the biopsy" used to get the referral once more and nothing else."""
+    memory = Memory(dangers={"red_flag_symptom": 0}, in_full={"red_flag_symptom": 0})
+    plan = plan_of("what size is there", {"what size is there": "faq/oats.storage"}, memory=memory)
+    assert not plan.referrals and plan.responses == ["utter_faq/oats.storage"]
+    plan = plan_of("does it keep", {"does it keep": "faq/oats.storage"}, memory=memory)
+    assert referrals(plan) == ["utter_referral_short/red_flag_symptom"]
+    assert plan.responses == ["utter_faq/oats.storage"]
+
+
+def test_what_a_finding_names_is_what_it_stands_for() -> None:
+    """ "Does it need treatment?" after "my letter says DCIS" was a question about calcifications."""
+    text = "the biopsy worries them"
+    finding = Finding("suspicious_finding", "urgent", "biopsy")
+    plan = plan_of(text, {text: {"chat/thanks": 0.7, "faq/biopsy": 0.25}}, findings=(finding,))
+    assert after(plan).named == "biopsy"
+    assert after(plan).subject == "biopsy"
+    symptom = plan_of(text, {text: {"chat/thanks": 0.7, "faq/biopsy": 0.25}}, findings=(LUMP,))
+    assert after(symptom).named is None
+
+
+def test_is_that_bad_does_not_get_the_neighbour_of_the_last_answer() -> None:
+    """After "pleomorphic", "is that bad" was answered with the figures for "amorphous"."""
+    memory = Memory(topic="oats.dose")
+    near = {"is that bad": {"faq/oats.dose": 0.9, "faq/oats.storage": 0.07}}
+    assert "utter_faq/oats.storage" not in plan_of("is that bad", near, memory=memory).responses
+    asked_for = {"is that kept cool": {"faq/oats.dose": 0.9, "faq/oats.storage": 0.07}}
+    assert plan_of("is that kept cool", asked_for, memory=memory).responses == ["utter_faq/oats.storage"]
+
+
 def test_a_short_referral_is_no_short_one_for_ever() -> None:
     plan = plan_of("a lump", {}, findings=(LUMP,))
     given = [referrals(plan)[0]]
