@@ -28,7 +28,7 @@ esac
 cp "$data/erasures" "$work/"
 # What has been erased, as times and hashes, beside the backups: a restore of an older one needs the newest list.
 if [ -d "$data/erased" ]; then
-  mkdir -p "$folder/erased" && cp -p "$data/erased"/* "$folder/erased/"
+  mkdir -p "$folder/erased" && cp -rp "$data/erased/." "$folder/erased/"
   find "$folder/erased" -type f -mtime "+$((${CALLA_RETENTION_DAYS:-30} + 1))" -delete
 fi
 file="$folder/calla-$(date -u +%Y%m%dT%H%M%SZ).tar"

@@ -22,6 +22,7 @@ from tests.running import ROOT
 UNITS = ("calla@.service", "calla-actions.service")
 NAMESPACES = ("--mount", "--pid", "--ipc", "--uts", "--cgroup")
 LIMIT = 60.0
+PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 # As docs/operating.md has it: the checkout in /opt/calla-1, Python outside everybody's home, a user of Calla's own.
 SET_UP = r"""
 set -e
@@ -37,7 +38,6 @@ ln -s /opt/calla-python/bin/python3.10 /run/venv/bin/python
 echo "home = /opt/calla-python/bin" > /run/venv/pyvenv.cfg
 mount --rbind /run/venv "$ROOT/.venv"
 for checkout in /opt/calla-1 /opt/calla-2; do mount --rbind "$ROOT" $checkout; done
-if [ -L "$ROOT/.venv" ]; then :; else mount --rbind /run/venv /opt/calla-1/.venv; mount --rbind /run/venv /opt/calla-2/.venv; fi
 ln -s /opt/calla-1 /opt/calla
 echo /opt/calla-python/lib > /etc/ld.so.conf.d/calla.conf && ldconfig
 userdel calla 2>/dev/null || true
@@ -76,8 +76,10 @@ class RealSystemd:
         assert os.geteuid() == 0, "a service manager of its own needs root"
         assert shutil.which("systemctl"), "systemd is missing: Debian has it in the package systemd"
         self._environment = folder / "env"
-        self._environment.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        self._group = Path("/sys/fs/cgroup/systemd") if Path("/sys/fs/cgroup/systemd").is_dir() else Path("/sys/fs/cgroup")
+        self._environment.write_text("".join(f'{name}="{value}"\n' for name, value in settings.items()))
+        self._group = (
+            Path("/sys/fs/cgroup/systemd") if Path("/sys/fs/cgroup/systemd").is_dir() else Path("/sys/fs/cgroup")
+        )
         self._group /= f"calla-{os.getpid()}"
         self.first = 0
         self._process: Optional[subprocess.Popen[bytes]] = None
@@ -85,14 +87,15 @@ class RealSystemd:
     def __enter__(self) -> Self:
         self._group.mkdir()
         variables = {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            **PATH,
             "ROOT": str(ROOT),
             "PREFIX": sys.base_prefix,
             "ENVIRONMENT": str(self._environment),
             "UNITS": " ".join(UNITS),
         }
         # The group first, so that its control groups are below this one and nothing else.
-        script = f'echo $$ > {self._group}/cgroup.procs; exec unshare {" ".join(NAMESPACES)} --fork --mount-proc bash -c "$0"'
+        script = f"echo $$ > {self._group}/cgroup.procs; exec unshare {' '.join(NAMESPACES)} --fork --mount-proc"
+        script += ' bash -c "$0"'
         self._process = subprocess.Popen(["bash", "-c", script, SET_UP], env=variables, stdin=subprocess.DEVNULL)
         try:
             self.first = self._first_process()
@@ -128,7 +131,7 @@ class RealSystemd:
     def does(self, *command: str, seconds: float = 200.0) -> subprocess.CompletedProcess[str]:
         """Run a command as root on that system."""
         inside = ["nsenter", "--target", str(self.first), *NAMESPACES, "--wd=/", *command]
-        return subprocess.run(inside, capture_output=True, text=True, timeout=seconds, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        return subprocess.run(inside, capture_output=True, text=True, timeout=seconds, env=PATH)
 
     def says(self, *command: str) -> str:
         """Return what a command prints that succeeds."""
