@@ -53,8 +53,9 @@ class Erased:
             OSError: if the disk refuses.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        line = f"{time.time():.3f} {name_of(conversation, self._key)}\n".encode()
-        # One short line at the end of the file: other processes may do the same.
+        # A line's end before it, too: what a crash has cut off must not run into it.
+        line = f"\n{time.time():.3f} {name_of(conversation, self._key)}\n".encode()
+        # One short piece at the end of the file: other processes may do the same.
         descriptor = os.open(self._folder / f"{utc():%Y-%m-%d}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             if os.write(descriptor, line) != len(line):
@@ -87,7 +88,7 @@ def read(folders: Iterable[Path]) -> dict[str, float]:
             try:
                 times[name] = max(float(when), times.get(name, 0.0))
             except ValueError:
-                # A line that a crash has cut off.
+                # Empty, or cut off by a crash.
                 continue
     return times
 
