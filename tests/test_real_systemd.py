@@ -158,3 +158,37 @@ def test_the_doctor_finds_the_installation_in_order(machine: RealSystemd) -> Non
     assert "CALLA_CRISIS_LINE" not in found.pop("contacts")
     assert {"settings", "data", "database", "Redis", "model"} <= found.keys()
     assert {value.removeprefix("folder").strip() for value in found.values()} == {"ok"}, said
+
+
+def test_a_backup_is_taken_and_restored_as_the_guide_says(machine: RealSystemd, postgresql: PostgreSQL) -> None:
+    """As root with the settings of the file; what was erased after it goes again when the units start."""
+    settings = "set -a; . /etc/calla/env; set +a; cd /opt/calla; "
+    url = f"http://127.0.0.1:{PORTS[0]}"
+
+    async def somebody() -> Person:
+        async with http() as client:
+            person = await Person(client).begin(url)
+            await person.insist(url, FINDING)
+            return person
+
+    def rows(person: Person) -> int:
+        query = f"SELECT count(*) FROM events WHERE sender_id = '{person.sender}'"
+        return int(postgresql.sql("-c", query, database="calla"))
+
+    async def erase(person: Person) -> None:
+        async with http() as client:
+            person.client = client
+            assert (await person.post(url, "erase", {}))[1]["message"]["name"] == "utter_erased"
+
+    gone, stays = asyncio.run(somebody()), asyncio.run(somebody())
+    eventually(lambda: rows(gone) and rows(stays))
+    backup = machine.says("bash", "-c", f"{settings} deploy/backup.sh /var/lib/backups")
+    asyncio.run(erase(gone))
+    assert rows(gone) == 0
+    machine.says("systemctl", "stop", *EVERYTHING)
+    assert "1 of them came back" in machine.says("bash", "-c", f"{settings} deploy/restore.sh {backup}")
+    assert rows(gone) and rows(stays)
+    machine.says("systemctl", "start", *EVERYTHING)
+    eventually(lambda: rows(gone) == 0)
+    assert rows(stays)
+    asyncio.run(referred(PORTS[1]))
