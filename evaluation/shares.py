@@ -36,23 +36,20 @@ class Share:
 
     def __init__(self, part: float) -> None:
         name, quota = f"calla-{secrets.token_hex(4)}", int(part * PERIOD)
+        if (MOUNT / "cgroup.controllers").exists():
+            self._folder = MOUNT / name
+            values = {"cpu.max": f"{quota} {PERIOD}", "cpu.weight": "10000"}
+        else:
+            self._folder = MOUNT / "cpu" / name
+            values = {"cpu.cfs_period_us": str(PERIOD), "cpu.cfs_quota_us": str(quota), "cpu.shares": "262144"}
         try:
-            if (MOUNT / "cgroup.controllers").exists():
-                self._folder = self._made(MOUNT / name)
-                (self._folder / "cpu.max").write_text(f"{quota} {PERIOD}")
-                (self._folder / "cpu.weight").write_text("10000")
-            else:
-                self._folder = self._made(MOUNT / "cpu" / name)
-                (self._folder / "cpu.cfs_period_us").write_text(str(PERIOD))
-                (self._folder / "cpu.cfs_quota_us").write_text(str(quota))
-                (self._folder / "cpu.shares").write_text("262144")
+            self._folder.mkdir()
+            for file, value in values.items():
+                (self._folder / file).write_text(value)
         except OSError as problem:
+            if self._folder.is_dir():
+                self._folder.rmdir()
             raise SharesError(f"control groups cannot be written here ({problem.strerror})") from None
-
-    @staticmethod
-    def _made(folder: Path) -> Path:
-        folder.mkdir()
-        return folder
 
     def take(self, *processes: int) -> None:
         """Put processes into the group, with all their threads."""
