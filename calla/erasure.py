@@ -45,15 +45,14 @@ class Tombstones:
 
     Args:
         file: where it is.
-        slots: how many erasures it can hold.
+        room: for how many erasures room is made beyond the usual 256, for good.
     """
 
-    SLOT = 320
+    SLOT, SLOTS = 320, 256
 
-    def __init__(self, file: Path, slots: int = 256) -> None:
+    def __init__(self, file: Path, room: int = 0) -> None:
         self._file = file
-        self._slots = slots
-        size = self.SLOT * slots
+        size = self.SLOT * (self.SLOTS + room)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             # Names are never written beyond the end, so two processes may both do this.
@@ -61,6 +60,7 @@ class Tombstones:
             if known < size:
                 os.pwrite(descriptor, b"\0" * (size - known), known)
                 os.fsync(descriptor)
+            size = max(size, known - known % self.SLOT)
             self._content = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
         finally:
             os.close(descriptor)
@@ -135,10 +135,13 @@ class Erasure:
 
     Args:
         tombstones: where erasures are noted until they are done.
+        remember: writes down that a conversation has been erased, for a restore (``calla.erased``); may raise
+            ``OSError``.
     """
 
-    def __init__(self, tombstones: Tombstones) -> None:
+    def __init__(self, tombstones: Tombstones, remember: Callable[[str], None] = lambda _: None) -> None:
         self._tombstones = tombstones
+        self._remember = remember
         self._erasers: dict[str, Eraser] = {}
         STATUS.facts["erasures_pending"] = lambda: self.number_pending
 
@@ -194,6 +197,12 @@ class Erasure:
         return confirmed
 
     def _cross_out(self, conversation: str) -> None:
+        try:
+            self._remember(conversation)
+        except OSError as problem:
+            # It is gone. The tombstone stays until that is written down, so that a restore does not undo it.
+            logger.error("An erasure that is done could not be written down: %s", problem.strerror)
+            return
         try:
             self._tombstones.remove(conversation)
         except ErasureError as problem:

@@ -38,6 +38,8 @@ from calla.channels.rest import StrictRestInput
 from calla.channels.slack.channel import SlackInput
 from calla.channels.web.channel import WebInput
 from calla.channels.web.sockets import MAX_SOCKETS
+from calla.erased import FOLDER as ERASED
+from calla.erased import TOMBSTONES, Erased
 from calla.erasure import RETRY_EVERY, Erasure, Tombstones
 from calla.handoff.handoffs import Handoffs
 from calla.handoff.inbound import add_inbound
@@ -68,14 +70,14 @@ BACKLOG = 1024
 # Descriptors beside those of visitors: model, database, logs, calls to others.
 SPARE_DESCRIPTORS = 500
 API_PREFIXES = ("/conversations", "/model", "/domain", "/status", "/version")
-TOMBSTONES = "erasures"
 # Seconds for unsaved events when the server stops.
 FLUSH_SECONDS = 5.0
 
 
 def load_agent(config: Settings, model: Path, peers: Optional[Peers] = None) -> GuardedAgent:
     """Load the trained model with stores, record and time limits around it."""
-    erasure = Erasure(Tombstones(config.data_folder / TOMBSTONES))
+    erased = Erased(config.data_folder / ERASED, secret_key(config))
+    erasure = Erasure(Tombstones(config.data_folder / TOMBSTONES), erased.add)
     conversations = ConversationStore(url=config.database, erased=erasure.pending)
     records = Records(conversations.database, secret_key(config))
     agent = GuardedAgent(
@@ -121,7 +123,10 @@ def background(config: Settings, agent: GuardedAgent) -> list[Coroutine[Any, Any
     gauge("calla_erasures_pending", "Erasures that are noted and not done", lambda: float(erasure.number_pending))
     journal = agent.journal
     assert journal is not None
-    retention = Retention(config.retention_days, store.purge, records.purge, handoffs.purge, journal.purge)
+    erased = Erased(config.data_folder / ERASED, secret_key(config))
+    retention = Retention(
+        config.retention_days, store.purge, records.purge, handoffs.purge, journal.purge, erased.purge
+    )
     questions = Retention(config.unanswered_days, journal.purge_questions, shown=False)
     return [
         repeat("Looking after the database", probes.look, PROBE_EVERY),

@@ -32,6 +32,8 @@ MAY_BE_IN_FILES = (
     "SLACK_BOT_TOKEN",
     "SLACK_APP_TOKEN",
     "SLACK_SIGNING_SECRET",
+    "CALLA_HANDOFF_SECRET",
+    "CALLA_HANDOFF_TOKEN",
 )
 
 
@@ -116,7 +118,8 @@ class Settings(BaseSettings):
         @classmethod
         def customise_sources(cls, init_settings: Any, env_settings: Any, file_secret_settings: Any) -> tuple[Any, ...]:
             """Return where settings come from, the first that knows one counts."""
-            return (init_settings, env_settings, secrets_in_files)
+            # Files first: an empty variable beside one is as good as unset, a full one is refused.
+            return (init_settings, secrets_in_files, env_settings)
 
     @validator("*", pre=True)
     def _empty_is_unset(cls, value: object, field: object) -> object:  # noqa: N805 (pydantic's form)

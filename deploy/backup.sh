@@ -18,12 +18,19 @@ mkdir -p "$folder"
 url=${DATABASE_URL:-}
 [ -n "$url" ] || [ -z "${DATABASE_URL_FILE:-}" ] || url=$(cat "$DATABASE_URL_FILE")
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+# Whatever is erased from now on is erased again after a restore.
+date +%s > "$work/begun"
 case "${url:-sqlite}" in
   postgresql*) pg_dump --format=custom --no-owner --file="$work/calla.dump" "${url/+psycopg2/}" ;;
   sqlite) sqlite3 "$data/calla.db" ".backup '$work/calla.db'" ;;
   sqlite:///*) sqlite3 "${url#sqlite:///}" ".backup '$work/calla.db'" ;;
 esac
 cp "$data/erasures" "$work/"
+# What has been erased, as times and hashes, beside the backups: a restore of an older one needs the newest list.
+if [ -d "$data/erased" ]; then
+  mkdir -p "$folder/erased" && cp -rp "$data/erased/." "$folder/erased/"
+  find "$folder/erased" -type f -mtime "+$((${CALLA_RETENTION_DAYS:-30} + 1))" -delete
+fi
 file="$folder/calla-$(date -u +%Y%m%dT%H%M%SZ).tar"
 tar -C "$work" -cf "$file.part" . && mv "$file.part" "$file"
 echo "$file"

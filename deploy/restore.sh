@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Puts a backup of deploy/backup.sh back. Stop every Calla process first.
-#   deploy/restore.sh FILE
-# Reads DATABASE_URL, REDIS_URL (or the two with _FILE) and CALLA_DATA_FOLDER from the environment.
-# What was erased after the backup is in it again, and goes by age (docs/privacy.md).
+#   deploy/restore.sh FILE [FOLDER...]
+# Reads the settings from the environment, as Calla does.
+# What was erased after the backup is erased again when Calla starts, as far as it stands in the lists of the data
+# folder, of the folder in which FILE is, and of the other folders named: copies of data folders' "erased".
 set -euo pipefail
 umask 077
-file=${1:?which backup?}
+file=${1:?which backup?}; shift
 home=$(dirname "$0")/..
 data=${CALLA_DATA_FOLDER:-$home/var}
 url=${DATABASE_URL:-}
@@ -28,7 +29,6 @@ case "${url:-sqlite}" in
     rm -f "$place-wal" "$place-shm"
     put "$work/calla.db" "$place" ;;
 esac
-if [ -f "$work/erasures" ]; then put "$work/erasures" "$data/erasures"; fi
 # Redis still knows what was said after the backup.
 if [ -n "${REDIS_URL:-}${REDIS_URL_FILE:-}" ]; then
   "$home/.venv/bin/python" - <<'PYTHON' || echo "Redis could not be emptied of Calla's keys: restart it before you start Calla." >&2
@@ -43,4 +43,12 @@ except redis.RedisError as problem:
     sys.exit(type(problem).__name__)
 PYTHON
 fi
+begun=$(cat "$work/begun" 2>/dev/null || echo 0)
+lists=("$data/erased" "$(dirname "$file")/erased" "$@")
+if ! PYTHONPATH="$home" "$home/.venv/bin/python" -m calla.erased "$begun" "$work/erasures" "${lists[@]}"; then
+  echo "Restored from $file, but what was erased after the backup is back. Mend what the line above says and call" \
+    "this again before you start Calla." >&2
+  exit 1
+fi
+if [ "$(id -u)" = 0 ]; then chown --reference="$data" "$data/erasures"; fi
 echo "Restored from $file."

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from typing_extensions import Self
 
@@ -176,12 +176,16 @@ class Nginx(Service):
     """The real nginx with the files of deploy/nginx, their ports and paths put in.
 
     Args:
-        ports: of the server processes behind it, by their number in those files.
+        ports: of the server processes behind it, by their number in those files, or by name and number.
         host: name that its certificate is for.
+        upstream: which file names those processes; by default by their number.
     """
 
-    def __init__(self, ports: dict[int, int], host: str = "calla.example.org") -> None:
+    def __init__(
+        self, ports: Mapping[Union[int, str], int], host: str = "calla.example.org", upstream: str = ""
+    ) -> None:
         super().__init__()
+        self._upstream = upstream
         self.plain = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         key = f"-keyout {self.folder}/key.pem -out {self.folder}/fullchain.pem"
@@ -192,17 +196,18 @@ class Nginx(Service):
         )
         self.configure(ports)
 
-    def configure(self, ports: dict[int, int]) -> None:
+    def configure(self, ports: Mapping[Union[int, str], int]) -> None:
         """Write its configuration."""
         folder = ROOT / "deploy" / "nginx"
-        upstream = "upstream-one.conf" if len(ports) == 1 else "upstream-several.conf"
+        upstream = self._upstream or ("upstream-one.conf" if len(ports) == 1 else "upstream-several.conf")
+        addresses = {place if isinstance(place, str) else f"127.0.0.1:{place}": port for place, port in ports.items()}
         text = (folder / upstream).read_text() + (folder / "calla.conf").read_text()
         changes = [
             (r"listen 443", f"listen 127.0.0.1:{self.port}"),
             (r"listen 80;", f"listen 127.0.0.1:{self.plain};"),
             (r"/etc/ssl/calla", str(self.folder)),
             (r"/var/log/nginx", str(self.folder)),
-            *((rf"127\.0\.0\.1:{number}\b", f"127.0.0.1:{port}") for number, port in ports.items()),
+            *((rf"\b{re.escape(place)}\b", f"127.0.0.1:{port}") for place, port in addresses.items()),
         ]
         for pattern, value in changes:
             text, number = re.subn(pattern, value, text)

@@ -206,14 +206,22 @@ def test_a_hand_off_that_cannot_work_stops_the_start(
         read_settings()
 
 
+@pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("name", MAY_BE_IN_FILES)
-def test_a_secret_comes_from_a_file(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_comes_from_a_file(name: str, empty: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     values = {"DATABASE_URL": "postgresql://calla:secret@db/calla", "REDIS_URL": "redis://:secret@cache/0"}
     values |= {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
     if name.startswith("SLACK"):
         monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
         monkeypatch.setenv("SLACK_SIGNING_SECRET", STRONG)
         monkeypatch.delenv(name, raising=False)
+    if name.startswith("CALLA_HANDOFF"):
+        for other, value in {"": "webhook", "_URL": "https://a.example", "_SECRET": STRONG}.items():
+            monkeypatch.setenv(f"CALLA_HANDOFF{other}", value)
+        monkeypatch.delenv(name, raising=False)
+    if empty:
+        # As compose files and units leave it: as good as unset.
+        monkeypatch.setenv(name, "")
     (tmp_path / "held").write_text(f"{values.get(name, STRONG)}\n")
     monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "held"))
     field = next(f for f in Settings.__fields__.values() if name in f.field_info.extra["env_names"])

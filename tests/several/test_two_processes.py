@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 import uuid
@@ -11,14 +12,25 @@ from typing import Any
 
 import pytest
 
+from tests.handoff.conftest import webhook_settings
+from tests.handoff.fakes import AGREE, WISH, FakeWebhook, person_does
 from tests.several.house import FINDING, HOST, SECONDS_TO_REFERRAL, House, Person, http, settled
 
 QUESTIONS = ["what is mk-7", "what is vitamin k2", "are calcifications cancer", "what is a mammogram"]
 
 
 @pytest.fixture(scope="module")
-def house(model: None, action_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with House(tmp_path_factory.mktemp("several"), action_server) as running:
+def inbox() -> Iterator[FakeWebhook]:
+    fake = FakeWebhook()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="module")
+def house(
+    model: None, action_server: str, inbox: FakeWebhook, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    with House(tmp_path_factory.mktemp("several"), action_server, **webhook_settings(inbox)) as running:
         yield running
 
 
@@ -69,6 +81,50 @@ async def test_a_conversation_goes_on_at_the_other(house: House) -> None:
         for url in (house.one.url, house.other.url):
             history = (await person.post(url, "sync", {}))[1]["history"]
             assert [turn["text"] for turn in history] == texts
+
+
+@pytest.mark.asyncio
+async def test_nginx_sends_a_conversation_to_the_same_process_and_people_to_both(house: House) -> None:
+    def answered() -> list[int]:
+        return [server.health()["seconds_to_end"]["number"] for server in (house.one, house.other)]
+
+    used = set()
+    async with http() as client:
+        for _ in range(30):
+            person = await Person(client).begin(house.nginx.url)
+            before = answered()
+            for n in range(3):
+                await person.insist(house.nginx.url, f"{QUESTIONS[n]}?")
+            grown = [now - then for then, now in zip(before, answered(), strict=True)]
+            assert sorted(grown) == [0, 3]
+            used.add(grown.index(3))
+            if len(used) == 2:
+                return
+    raise AssertionError("one process got everybody")
+
+
+@pytest.mark.asyncio
+async def test_a_talk_with_a_person_goes_on_at_either_process(house: House, inbox: FakeWebhook) -> None:
+    """Asked for at one, agreed to at the other; what the person writes to one is read at both."""
+    wish, own = f"{WISH}?", f"what is MK-7, asked by {uuid.uuid4().hex}"
+    run = asyncio.get_running_loop().run_in_executor
+    async with http() as client:
+        person = await Person(client).begin(house.one.url)
+        await person.insist(house.one.url, own)
+        assert await person.insist(house.one.url, wish) == ["utter_handoff/offer"]
+        assert await person.insist(house.other.url, AGREE) == ["utter_handoff/waiting"]
+        request = await run(None, inbox.request_with, own)
+        for n, server in enumerate((house.one, house.other)):
+            says = functools.partial(person_does, server, "message", request["handoff"], text=f"Hello {n}")
+            assert await run(None, says) == 200
+        for server in (house.one, house.other):
+            # The program is silent at both, and a referral goes out at both.
+            assert await person.insist(server.url, "what is vitamin k2") == []
+            assert (await person.insist(server.url, FINDING))[0].startswith("utter_referral")
+            history = (await person.post(server.url, "sync", {}))[1]["history"]
+            said = [message["text"] for turn in history for message in turn["messages"]]
+            assert [text for text in said if text.startswith("Hello")] == ["Hello 0", "Hello 1"]
+        assert len([event for event in inbox.events if event["type"] == "handoff.requested"]) == 1
 
 
 @pytest.mark.asyncio
