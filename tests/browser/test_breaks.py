@@ -67,7 +67,7 @@ def test_a_chat_that_cannot_be_loaded_says_so_and_loads_later(visit: New) -> Non
     visitor.page.route("**/chat.js*", lambda route: route.abort())
     visitor.page.goto(visitor.url)
     visitor.launcher.click()
-    expect(visitor.page.get_by_role("alert")).to_contain_text("could not be loaded")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("does not load")
     expect(visitor.page.get_by_role("alert")).to_contain_text("Call your doctor or clinic")
     visitor.page.unroute_all()
     visitor.launcher.click()

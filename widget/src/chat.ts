@@ -55,7 +55,7 @@ class Chat implements MountedChat {
     const texts = (this.texts = TEXTS[options.lang]);
     addStyles(root, panel + thread + screens);
     this.keep = new Keep(options.server, options.remember);
-    this.help = new Help(texts, options.title, options.server, this.keep, options.emergency);
+    this.help = new Help(texts, options, this.keep);
     this.look = this.makeLook();
     this.panel = new Panel(root, options, texts, this.help, hooks, {
       save: () => {
