@@ -144,7 +144,8 @@ def test_in_an_older_browser_it_says_whom_to_call(meet: New, path: str) -> None:
 def test_in_an_older_browser_the_link_is_in_view_on_a_long_page(meet: New) -> None:
     visitor = meet()
     visitor.page.add_init_script("CSS.supports = () => false")
-    page = f"<!doctype html><title>Site</title><div style='height:5000px'></div><script src='{visitor.url}/widget.js'></script>"
+    tag = f"<script src='{visitor.url}/widget.js'></script>"
+    page = f"<!doctype html><title>Site</title><div style='height:5000px'></div>{tag}"
     visitor.page.route("**/site.html", lambda route: route.fulfill(body=page, content_type="text/html"))
     visitor.page.goto(f"{visitor.url}/site.html")
     expect(visitor.page.get_by_role("link", name="Ask Calla")).to_be_in_viewport()

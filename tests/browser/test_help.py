@@ -63,7 +63,11 @@ def test_a_number_stands_under_the_sentence_that_names_it(meet: New, scripted: S
 
 
 def test_an_address_is_opened_in_one_tap(meet: New, scripted: ScriptedServer) -> None:
-    contact = {"label": "the clinic at https://clinic.example/call", "kind": "https", "value": "https://clinic.example/call"}
+    contact = {
+        "label": "the clinic at https://clinic.example/call",
+        "kind": "https",
+        "value": "https://clinic.example/call",
+    }
     text = "Please write to the clinic."
     parts = {"body": text, "kind": "urgent", "contacts": [contact]}
     scripted.script["birads"] = [{"text": text, "utter_action": FINDING, "metadata": parts}]

@@ -19,7 +19,7 @@ import {Thread} from './thread';
 import {print, save, transcript, type Transcript} from './transcript';
 
 // Milliseconds within which somebody must know that nothing is coming, and whom to call.
-const SLOW = 2_500;
+const SLOW = 2_200;
 // Milliseconds after which it is read out that an answer is being written.
 const WRITING = 1_500;
 

@@ -34,21 +34,18 @@ function remembered(open?: boolean): boolean {
   }
 }
 
-function make(tag: string, className: string, attributes: Record<string, string> = {}): HTMLElement {
+function make(tag: string, className: string, attributes: Record<string, string> = {}, text = ''): HTMLElement {
   const element = document.createElement(tag);
   element.className = className;
+  element.textContent = text;
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 }
 
-// Milliseconds of loading after which it is said whom to call instead.
-const SLOW = 2_500;
+const anchor = (href: string, text: string): HTMLElement => make('a', '', {href}, text);
 
-function anchor(href: string, text: string): HTMLElement {
-  const link = make('a', '', {href});
-  link.textContent = text;
-  return link;
-}
+// Milliseconds of loading after which it is said whom to call instead.
+const SLOW = 2_200;
 
 /** Whether this is a browser of the last two years: the youngest thing that the chat needs came in 2024. */
 const supported = (): boolean => CSS.supports('color', 'light-dark(#000, #fff)');
@@ -133,9 +130,7 @@ class Launcher extends EventTarget {
     };
     const icon = drawn('svg', 'viewBox', '0 0 24 24');
     icon.append(drawn('path', 'd', ICON));
-    const name = make('span', 'name');
-    name.textContent = this.label;
-    button.append(icon, name, this.badge);
+    button.append(icon, make('span', 'name', {}, this.label), this.badge);
     button.classList.add(options.position);
     button.hidden = options.page;
     button.addEventListener('click', () => this.open());
@@ -150,7 +145,7 @@ class Launcher extends EventTarget {
     const {host, options} = this;
     if (options.page) host.append(...this.failure());
     else {
-      host.style.cssText = 'position:fixed;bottom:20px;right:20px;padding:14px;background:#fff';
+      host.style.cssText = 'position:fixed;bottom:20px;right:20px;padding:14px;background:canvas';
       host.append(this.elsewhere());
     }
     document.body.append(host);
@@ -208,7 +203,7 @@ class Launcher extends EventTarget {
     const {badge, texts} = this;
     const text = texts.unread.replace('{count}', `${count}`);
     badge.hidden = count === 0;
-    badge.textContent = count > 9 ? '9+' : `${count}`;
+    badge.textContent = count > 9 ? '9+' : `${count || ''}`;
     this.button.setAttribute('aria-label', count ? `${this.label}, ${text}` : this.label);
     this.news.textContent = count ? text : '';
     if (count) this.tell('unread', count);
