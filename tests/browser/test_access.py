@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,16 +18,17 @@ SCRIPT = {
     "may I skip it": ["utter_referral/refuse_or_delay_care"],
     "may I stop my tablets": ["utter_referral/stop_medication"],
 }
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-def violations(visitor: Visitor) -> list[str]:
+def violations(visitor: Visitor, rules: Sequence[str] = (*WCAG, "best-practice")) -> list[str]:
     """Return what axe-core finds on the page, open shadow roots included."""
     # The opening animation has its own opacity.
     visitor.page.wait_for_function(
         "() => document.getAnimations().every((one) => one.effect.getTiming().iterations > 1)"
     )
-    found = Axe().run(visitor.page, options={**RULES, "resultTypes": ["violations"]}).response["violations"]
+    options = {"runOnly": list(rules), "resultTypes": ["violations"]}
+    found = Axe().run(visitor.page, options=options).response["violations"]
     return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
 
 
@@ -250,9 +251,11 @@ PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobil
 def test_axe_finds_nothing_light_or_dark(scene: New, state: Callable[[Visitor], None], screen: dict[str, Any]) -> None:
     visitor = scene(color_scheme="light", **screen)
     state(visitor)
-    assert violations(visitor) == []
+    # What older browsers get has no room for landmarks of its own.
+    rules = WCAG if state in (old_browser, old_browser_alone) else (*WCAG, "best-practice")
+    assert violations(visitor, rules) == []
     visitor.page.emulate_media(color_scheme="dark")
-    assert violations(visitor) == []
+    assert violations(visitor, rules) == []
 
 
 @pytest.mark.parametrize("state", [answered, urgent, choosing, confirming, offline, refused, limited])
