@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
-from scripted_server import ANSWER, EMERGENCY, FINDING, ScriptedServer
+from scripted_server import ANSWER, CRISIS, EMERGENCY, FINDING, ScriptedServer
 from visitor import Visitor
 
 New = Callable[..., Visitor]
 SCRIPT = {
     "my report says BI-RADS 4": [FINDING, ANSWER],
     "I have chest pain and cannot breathe": [EMERGENCY],
+    "I cannot go on": [CRISIS],
+    "may I skip it": ["utter_referral/refuse_or_delay_care"],
+    "may I stop my tablets": ["utter_referral/stop_medication"],
 }
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-def violations(visitor: Visitor) -> list[str]:
+def violations(visitor: Visitor, rules: Sequence[str] = (*WCAG, "best-practice")) -> list[str]:
     """Return what axe-core finds on the page, open shadow roots included."""
     # The opening animation has its own opacity.
     visitor.page.wait_for_function(
         "() => document.getAnimations().every((one) => one.effect.getTiming().iterations > 1)"
     )
-    found = Axe().run(visitor.page, options={**RULES, "resultTypes": ["violations"]}).response["violations"]
+    options = {"runOnly": list(rules), "resultTypes": ["violations"]}
+    found = Axe().run(visitor.page, options=options).response["violations"]
     return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
 
 
@@ -56,6 +60,44 @@ def emergency(visitor: Visitor) -> None:
     """An emergency has been answered."""
     visitor.opens()
     visitor.asks("I have chest pain and cannot breathe")
+
+
+def other_referrals(visitor: Visitor) -> None:
+    """The kinds of referrals that look different, one below the other."""
+    visitor.opens()
+    for text in ("I cannot go on", "may I skip it", "may I stop my tablets"):
+        visitor.asks(text)
+
+
+def unfolded(visitor: Visitor) -> None:
+    """A long message is shown in full."""
+    visitor.opens()
+    visitor.asks("my report says BI-RADS 4 " * 20)
+    visitor.page.get_by_role("button", name="Show all").click()
+
+
+def kept(visitor: Visitor) -> None:
+    """A question is kept for the doctor, the answer copied."""
+    visitor.opens()
+    visitor.asks("what is mk-7?")
+    visitor.page.get_by_role("button", name="Keep this question for my doctor").click()
+    visitor.page.get_by_role("button", name="Copy this answer").click()
+
+
+def unread(visitor: Visitor) -> None:
+    """Something has come while the chat was closed."""
+    visitor.opens()
+    visitor.types("hold this")
+    visitor.page.keyboard.press("Escape")
+    RELEASE.pop()()
+    visitor.page.locator(".badge").wait_for()
+
+
+def erased(visitor: Visitor) -> None:
+    """The conversation has been erased."""
+    confirming(visitor)
+    visitor.page.get_by_role("button", name="Erase", exact=True).click()
+    visitor.page.locator(".polite p", has_text="has been erased").wait_for(state="attached")
 
 
 def confirming(visitor: Visitor) -> None:
@@ -108,6 +150,50 @@ def limited(visitor: Visitor) -> None:
     visitor.page.locator(".trouble").wait_for()
 
 
+def refused(visitor: Visitor) -> None:
+    """The chat is not allowed on this website, and something was written all the same."""
+    refuse = {"ok": False, "error": "origin_not_allowed"}
+    visitor.page.route("**/chat/session", lambda route: route.fulfill(status=403, json=refuse))
+    visitor.page.goto(visitor.url)
+    visitor.launcher.click()
+    visitor.page.locator(".trouble").wait_for()
+    visitor.types("what is mk-7?")
+    visitor.page.locator(".delivery:visible").wait_for()
+
+
+def failed(visitor: Visitor) -> None:
+    """A message was not accepted."""
+    refuse = {"ok": False, "error": "bad_request"}
+    visitor.page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
+    visitor.page.route("**/socket.io/**", lambda route: route.abort())
+    visitor.page.route("**/chat/message", lambda route: route.fulfill(status=400, json=refuse))
+    visitor.opens()
+    visitor.types("what is mk-7?")
+    visitor.page.get_by_role("button", name="Try again").wait_for()
+
+
+def old_browser(visitor: Visitor) -> None:
+    """The browser is too old for the chat."""
+    visitor.page.add_init_script("CSS.supports = () => false")
+    visitor.page.goto(visitor.url)
+    visitor.page.get_by_role("link", name="Ask Calla").wait_for()
+
+
+def old_browser_alone(visitor: Visitor) -> None:
+    """The browser is too old for the chat's own page."""
+    visitor.page.add_init_script("CSS.supports = () => false")
+    visitor.page.goto(f"{visitor.url}/chat")
+    visitor.page.get_by_role("link", name="112").wait_for()
+
+
+def checked(visitor: Visitor) -> None:
+    """Somebody who builds a website has it checked."""
+    visitor.page.goto(f"{visitor.url}/embed-check")
+    visitor.page.get_by_label("Address of the page").fill("http://friend.example/")
+    visitor.page.get_by_role("button", name="Check").click()
+    visitor.page.locator("#findings .good").first.wait_for()
+
+
 def broken(visitor: Visitor) -> None:
     """The chat cannot be loaded."""
     visitor.page.route("**/chat.js*", lambda route: route.abort())
@@ -140,9 +226,11 @@ def frame(visitor: Visitor) -> None:
 
 
 STATES = [
-    *(closed, welcome, answered, missing, urgent, emergency, below, helping, choosing, confirming),
-    *(offline, writing, limited, broken, resumed, frame),
+    *(closed, welcome, answered, missing, kept, urgent, emergency, other_referrals, below, unfolded),
+    *(helping, choosing, confirming, erased, resumed, unread, frame),
+    *(offline, writing, limited, refused, failed, broken, old_browser, old_browser_alone, checked),
 ]
+RELEASE: list[Callable[[], None]] = []
 
 
 @pytest.fixture
@@ -150,18 +238,30 @@ def scene(meet: New, scripted: ScriptedServer) -> Iterator[New]:
     """Visitors of a server that knows the messages of the states."""
     scripted.script.update(SCRIPT)
     release = scripted.hold("hold this")
+    RELEASE[:] = [release]
     yield meet
     release()
 
 
-DESKTOP = {"color_scheme": "light"}
-PHONE = {"color_scheme": "dark", "viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 
 
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["light desktop", "dark phone"])
+@pytest.mark.parametrize("screen", [{}, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(scene: New, state: Callable[[Visitor], None], screen: dict[str, Any]) -> None:
-    visitor = scene(**screen)
+def test_axe_finds_nothing_light_or_dark(scene: New, state: Callable[[Visitor], None], screen: dict[str, Any]) -> None:
+    visitor = scene(color_scheme="light", **screen)
+    state(visitor)
+    # What older browsers get has no room for landmarks of its own.
+    rules = WCAG if state in (old_browser, old_browser_alone) else (*WCAG, "best-practice")
+    assert violations(visitor, rules) == []
+    visitor.page.emulate_media(color_scheme="dark")
+    assert violations(visitor, rules) == []
+
+
+@pytest.mark.parametrize("state", [answered, urgent, choosing, confirming, offline, refused, limited])
+def test_axe_finds_nothing_at_high_zoom_and_large_text(scene: New, state: Callable[[Visitor], None]) -> None:
+    visitor = scene(viewport={"width": 320, "height": 256})
+    visitor.prefers_large_text()
     state(visitor)
     assert violations(visitor) == []
 

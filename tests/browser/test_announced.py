@@ -112,6 +112,26 @@ def test_buttons_that_come_again_have_names_of_their_own(meet: New, scripted: Sc
     assert any(re.search(r"^Copy this answer: What is MK-7\?", name) for name in names)
 
 
+def test_long_and_failed_messages_have_buttons_with_names_of_their_own(meet: New) -> None:
+    visitor = meet().opens()
+    refusal = {"ok": False, "error": "bad_request"}
+    visitor.page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
+    visitor.page.route("**/socket.io/**", lambda route: route.abort())
+    visitor.page.route("**/chat/message", lambda route: route.fulfill(status=400, json=refusal))
+    visitor.page.reload()
+    visitor.ready()
+    for start in ("one", "two"):
+        visitor.types(f"{start} " + "is a long story " * 20)
+    for name in ("Show all: ", "Try again: "):
+        for start in ("one", "two"):
+            expect(visitor.page.get_by_role("button", name=f"{name}{start} is a long story is")).to_have_count(1)
+    visitor.page.get_by_role("button", name="Show all: one").click()
+    expect(visitor.page.get_by_role("button", name="Show less: one")).to_have_attribute("aria-expanded", "true")
+    visitor.page.unroute_all()
+    visitor.page.get_by_role("button", name="Try again: two").click()
+    visitor.waits_for(2)
+
+
 def test_a_person_is_told_from_the_program(meet: New, scripted: ScriptedServer) -> None:
     answer = {"text": "I am back on Monday.", "utter_action": "utter_person", "metadata": {}}
     answer["metadata"] = {"body": answer["text"], "person": "Kim, breast care nurse"}

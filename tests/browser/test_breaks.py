@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 from visitor import Visitor
 from web_server import RealServer
 
@@ -67,7 +67,7 @@ def test_a_chat_that_cannot_be_loaded_says_so_and_loads_later(visit: New) -> Non
     visitor.page.route("**/chat.js*", lambda route: route.abort())
     visitor.page.goto(visitor.url)
     visitor.launcher.click()
-    expect(visitor.page.get_by_role("alert")).to_contain_text("could not be loaded")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("does not load")
     expect(visitor.page.get_by_role("alert")).to_contain_text("Call your doctor or clinic")
     visitor.page.unroute_all()
     visitor.launcher.click()
@@ -84,3 +84,43 @@ def test_an_expired_session_goes_on_as_a_new_one(visit: New) -> None:
     visitor.ready()
     visitor.asks("what is mk-7?")
     assert visitor.said() == ["what is mk-7?"]
+
+
+def test_what_is_said_right_after_erasing_is_answered(meet: New) -> None:
+    """The new conversation is asked for while its connection is being made: it is made once."""
+    visitor = meet()
+    sent: list[str] = []
+    held: list[Callable[[], None]] = []
+
+    def relay(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        later = bool(sent)
+
+        def from_server(message: str) -> None:
+            if later and message.startswith("40"):
+                held.append(lambda: socket.send(message))
+            else:
+                socket.send(message)
+
+        def from_page(message: str) -> None:
+            sent.append(message)
+            server.send(message)
+
+        socket.on_message(from_page)
+        server.on_message(from_server)
+
+    visitor.page.route_web_socket("**/socket.io/**", relay)
+    visitor.opens()
+    visitor.asks("what is mk-7?")
+    before = len(sent)
+    visitor.chooses("Start again")
+    with visitor.page.expect_response("**/chat/session"):
+        visitor.page.get_by_role("button", name="Erase", exact=True).click()
+    visitor.ready()
+    expect(visitor.panel).to_have_attribute("data-state", "ready")
+    while not held:
+        visitor.page.wait_for_timeout(20)
+    held[0]()
+    visitor.asks("and mk-4?")
+    assert [one[:2] for one in sent[before:]].count("40") == 1
+    assert visitor.said() == ["and mk-4?"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -32,6 +33,8 @@ def test_the_bundle_is_built_from_the_present_sources() -> None:
 @pytest.mark.parametrize("name, most", [("widget.js", 5_000), ("chat.js", 40_000)])
 def test_the_bundle_is_small(name: str, most: int) -> None:
     assert MANIFEST["gzipped"][name] <= most
+    # And as it is sent, whatever the manifest says.
+    assert len(gzip.compress((FOLDER / name).read_bytes(), 9)) <= most
 
 
 def test_nothing_in_the_pages_is_inline() -> None:

@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import pytest
 from playwright.sync_api import Route, expect
-from scripted_server import EMERGENCY, FINDING, ScriptedServer
+from scripted_server import CRISIS, EMERGENCY, FINDING, ScriptedServer
 from visitor import Visitor
 
 New = Callable[..., Visitor]
@@ -40,6 +40,62 @@ def test_a_referral_has_its_numbers_to_tap(meet: New, scripted: ScriptedServer) 
     assert link.bounding_box()["height"] >= 44
     visitor.asks("chest")
     expect(visitor.page.locator(".emergency").get_by_role("link", name="Call 112")).to_have_attribute("href", "tel:112")
+
+
+def followed_by(visitor: Visitor, number: str) -> str:
+    """Return the sentence that a button of the referral stands under."""
+    button = visitor.page.locator(f".referral .contacts:has([href='tel:{number}'])")
+    return str(button.evaluate("e => e.previousElementSibling.textContent"))
+
+
+def test_a_number_stands_under_the_sentence_that_names_it(meet: New, scripted: ScriptedServer) -> None:
+    scripted.script.update({"tamoxifen": ["utter_referral/stop_medication"], "alone": [CRISIS]})
+    visitor = meet().opens()
+    visitor.asks("tamoxifen")
+    # Nobody is to call an ambulance to ask about a medicine.
+    assert followed_by(visitor, "112").startswith("Sudden chest pain")
+    visitor.chooses("Start again")
+    visitor.page.get_by_role("button", name="Erase", exact=True).click()
+    expect(visitor.page.locator(".referral")).to_have_count(0)
+    visitor.asks("alone")
+    assert followed_by(visitor, "116123").startswith("I am glad you told me")
+    assert followed_by(visitor, "112").startswith("If you may harm yourself")
+
+
+def test_an_address_is_opened_in_one_tap(meet: New, scripted: ScriptedServer) -> None:
+    contact = {
+        "label": "the clinic at https://clinic.example/call",
+        "kind": "https",
+        "value": "https://clinic.example/call",
+    }
+    text = "Please write to the clinic."
+    parts = {"body": text, "kind": "urgent", "contacts": [contact]}
+    scripted.script["birads"] = [{"text": text, "utter_action": FINDING, "metadata": parts}]
+    visitor = meet().opens()
+    visitor.asks("birads")
+    link = visitor.page.locator(".referral").get_by_role("link", name="Open the clinic")
+    expect(link).to_have_attribute("href", "https://clinic.example/call")
+    expect(link).to_have_attribute("target", "_blank")
+    assert link.bounding_box()["height"] >= 44
+
+
+@pytest.mark.parametrize("how", ["hangs", "fails"])
+def test_a_chat_that_does_not_load(meet: New, how: str) -> None:
+    visitor = meet()
+    held: list[Route] = []
+    visitor.page.route("**/chat.js*", lambda route: held.append(route) if how == "hangs" else route.abort())
+    visitor.page.goto(visitor.url)
+    begun = time.monotonic()
+    visitor.launcher.click()
+    alert = visitor.page.get_by_role("alert")
+    expect(alert).to_contain_text("The chat does not load.")
+    expect(alert.get_by_role("link", name="112", exact=True)).to_have_attribute("href", "tel:112")
+    expect(alert.get_by_role("link", name="Northside")).to_have_attribute("href", "tel:5550100")
+    assert time.monotonic() - begun < SOON + 0.5
+    if how == "hangs":
+        held[0].continue_()
+        visitor.ready()
+        expect(alert).to_be_hidden()
 
 
 def test_the_header_says_whom_to_call_at_any_time(meet: New) -> None:
@@ -145,6 +201,45 @@ def test_the_true_reason(meet: New, error: str, reason: str, more: dict[str, Any
     begun = time.monotonic()
     visitor.page.reload()
     is_told(visitor, reason, begun)
+
+
+READABLE = """span => {
+  const range = document.createRange();
+  range.selectNodeContents(span);
+  const text = range.getBoundingClientRect();
+  return [span, span.closest('.trouble')].every((one) => {
+    const box = one.getBoundingClientRect();
+    return text.top >= box.top - 1 && text.bottom <= box.bottom + 1 && text.right <= box.right + 1;
+  });
+}"""
+
+
+@pytest.mark.parametrize("error", ["rate_limited", "overloaded", "origin_not_allowed"])
+@pytest.mark.parametrize("text", ["normal", "large"])
+def test_the_whole_reason_can_be_read_on_a_small_screen(meet: New, error: str, text: str) -> None:
+    visitor = meet(viewport={"width": 320, "height": 256})
+    if text == "large":
+        visitor.prefers_large_text()
+    contacts = [{"label": "112", "kind": "tel", "value": "112"}]
+    message = {"id": "notice:x", "turn": "notice", "name": "utter_limited", "text": "Too many.", "contacts": contacts}
+    visitor.page.route("**/chat/session", refused(error, retry_after=600, message=message))
+    visitor.page.goto(visitor.url)
+    visitor.launcher.click()
+    reason = visitor.page.locator(".trouble .why-not span")
+    reason.wait_for()
+    assert reason.evaluate(READABLE)
+    visitor.comes_to_see(".trouble .contact")
+
+
+def test_a_chat_that_does_not_load_says_all_on_a_small_screen(meet: New) -> None:
+    visitor = meet(viewport={"width": 320, "height": 256})
+    visitor.page.route("**/chat.js*", lambda route: route.abort())
+    visitor.page.goto(visitor.url)
+    visitor.launcher.click()
+    alert = visitor.page.get_by_role("alert")
+    alert.wait_for()
+    assert alert.bounding_box()["y"] >= 0
+    expect(alert).to_contain_text("The chat does not load.")
 
 
 def test_a_refusal_at_the_first_visit_brings_the_numbers(meet: New) -> None:

@@ -19,7 +19,7 @@ import {Thread} from './thread';
 import {print, save, transcript, type Transcript} from './transcript';
 
 // Milliseconds within which somebody must know that nothing is coming, and whom to call.
-const SLOW = 2_500;
+const SLOW = 2_200;
 // Milliseconds after which it is read out that an answer is being written.
 const WRITING = 1_500;
 
@@ -55,7 +55,7 @@ class Chat implements MountedChat {
     const texts = (this.texts = TEXTS[options.lang]);
     addStyles(root, panel + thread + screens);
     this.keep = new Keep(options.server, options.remember);
-    this.help = new Help(texts, options.title, options.server, this.keep, options.emergency);
+    this.help = new Help(texts, options, this.keep);
     this.look = this.makeLook();
     this.panel = new Panel(root, options, texts, this.help, hooks, {
       save: () => {

@@ -175,13 +175,13 @@ export class Connection {
 
   /** The messages that are still to be sent or answered. */
   get pending(): readonly Pending[] { return this.outbox; }
-
   // ----------------------------------------------------------------------------- transport
 
   private connect(token: string): void {
     if (this.socket) {
       this.socket.auth = {token};
-      if (!this.socket.connected) this.socket.connect();
+      // Said twice, the server would close what is on its way already.
+      if (!this.socket.active) this.socket.connect();
       return;
     }
     const socket = io(this.server, {
@@ -368,7 +368,7 @@ export class Connection {
       this.flush();
     } else {
       this.set('connecting');
-      this.socket.connect();
+      if (!this.socket.active) this.socket.connect();
       if (this.failures >= ATTEMPTS) void this.viaRequests();
     }
   }

@@ -2,6 +2,7 @@
 import type {Reason} from './requests';
 import {icon, ICONS, make} from './dom';
 import {contactButtons} from './message';
+import {ownPage, type Options} from './options';
 import type {Contact} from './protocol';
 import type {Keep} from './storage';
 import {put, type Texts} from './texts';
@@ -19,10 +20,8 @@ export class Help {
 
   constructor(
     private readonly texts: Texts,
-    private readonly title: string,
-    private readonly server: string,
+    private readonly options: Options,
     private readonly keep: Keep,
-    private readonly emergency: string,
   ) {
     this.sheet = make('section', {class: 'sheet help-sheet', id: 'calla-help', 'aria-label': texts.help, hidden: true});
     this.draw();
@@ -59,7 +58,7 @@ export class Help {
   }
 
   private get number(): string {
-    return this.keep.get('emergency', '') || this.emergency;
+    return this.keep.get('emergency', '') || this.options.emergency;
   }
 
   private get contacts(): Contact[] {
@@ -79,7 +78,7 @@ export class Help {
   private draw(): void {
     const {texts} = this;
     const buttons = (most = 9): HTMLElement => make('div', {class: 'contacts'}, ...contactButtons(this.contacts.slice(0, most), texts));
-    const english = put(texts.english, {title: this.title});
+    const english = put(texts.english, {title: this.options.title});
     this.sheet.replaceChildren(
       make('p', {}, texts.doNotWait),
       make('p', {}, make('strong', {}, this.sentence)),
@@ -92,7 +91,7 @@ export class Help {
     const why = make('p', {class: 'why-not'}, icon(ICONS.wait, 18), make('span', {}, this.reason));
     const parts: HTMLElement[] = [why, make('p', {class: 'do'}, `${texts.doNotWait} `, make('strong', {}, this.sentence)), buttons(2)];
     if (this.trouble === 'origin' || this.trouble === 'policy') {
-      parts.push(make('p', {}, make('a', {href: `${this.server}/chat`, target: '_blank', rel: 'noopener'}, texts.ownPage)));
+      parts.push(make('p', {}, make('a', {href: ownPage(this.options), target: '_blank', rel: 'noopener'}, texts.ownPage)));
     }
     this.box.replaceChildren(...parts);
   }

@@ -2,31 +2,31 @@
 const WORDS = {
   en: [
     'Ask {title}',
-    'The chat could not be loaded. A result or a symptom? Call your doctor or clinic. In an emergency, call {number}.',
+    'The chat does not load. A result or a symptom? Call your doctor or clinic. In an emergency, call:',
     'your local emergency number',
     'New messages: {count}',
   ],
   es: [
     'Preguntar a {title}',
-    'No se pudo cargar el chat. ¿Un resultado o un síntoma? Llame a su médico o a su clínica. En una emergencia, llame al {number}.',
+    'El chat no se carga. ¿Un resultado o un síntoma? Llame a su médico o clínica. En una emergencia, llame a:',
     'número de emergencias de su zona',
     'Mensajes nuevos: {count}',
   ],
   fr: [
     'Demander à {title}',
-    'La discussion n’a pas pu être chargée. Un résultat ou un symptôme ? Appelez votre médecin ou votre clinique. En cas d’urgence, appelez {number}.',
+    'La discussion ne se charge pas. Un résultat ou un symptôme ? Appelez votre médecin ou clinique. En cas d’urgence, appelez :',
     'le numéro d’urgence local',
     'Nouveaux messages : {count}',
   ],
   de: [
     '{title} fragen',
-    'Der Chat konnte nicht geladen werden. Ein Befund oder ein Symptom? Rufen Sie Ihre Praxis oder Klinik an. Im Notfall rufen Sie {number} an.',
+    'Der Chat lädt nicht. Ein Befund oder ein Symptom? Rufen Sie Ihre Praxis oder Klinik an. Im Notfall:',
     'die örtliche Notrufnummer',
     'Neue Nachrichten: {count}',
   ],
   ar: [
     'اسأل {title}',
-    'تعذّر تحميل المحادثة. نتيجة فحص أو عرَض؟ اتصل بطبيبك أو عيادتك. في حالة الطوارئ اتصل بـ {number}.',
+    'تعذّر تحميل المحادثة. نتيجة فحص أو عرَض؟ اتصل بطبيبك أو عيادتك. في حالة الطوارئ اتصل بـ:',
     'رقم الطوارئ المحلي',
     'رسائل جديدة: {count}',
   ],

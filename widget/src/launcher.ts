@@ -24,27 +24,28 @@ const ICON =
 
 /** Whether the visitor had the chat open on the page before this one. */
 const KEY = 'calla:open';
-function rememberOpen(open: boolean): void {
+function remembered(open?: boolean): boolean {
   try {
-    sessionStorage.setItem(KEY, open ? 'yes' : '');
-  } catch {
-    // Storage is blocked: the chat then starts closed on the next page.
-  }
-}
-function wasOpen(): boolean {
-  try {
+    if (open !== undefined) sessionStorage.setItem(KEY, open ? 'yes' : '');
     return sessionStorage.getItem(KEY) === 'yes';
   } catch {
+    // Storage is blocked: the chat then starts closed on the next page.
     return false;
   }
 }
 
-function make(tag: string, className: string, attributes: Record<string, string> = {}): HTMLElement {
+function make(tag: string, className: string, attributes: Record<string, string> = {}, text = ''): HTMLElement {
   const element = document.createElement(tag);
   element.className = className;
+  element.textContent = text;
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 }
+
+const anchor = (href: string, text: string): HTMLElement => make('a', '', {href}, text);
+
+// Milliseconds of loading after which it is said whom to call instead.
+const SLOW = 2_200;
 
 /** Whether this is a browser of the last two years: the youngest thing that the chat needs came in 2024. */
 const supported = (): boolean => CSS.supports('color', 'light-dark(#000, #fff)');
@@ -52,7 +53,7 @@ const supported = (): boolean => CSS.supports('color', 'light-dark(#000, #fff)')
 class Launcher extends EventTarget {
   private readonly host = make('div', '');
   private readonly button = make('button', 'launcher', {type: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false'}) as HTMLButtonElement;
-  private readonly badge = make('span', 'badge', {'aria-hidden': 'true'});
+  private readonly badge = make('span', 'badge');
   private readonly news = make('div', 'hidden', {role: 'status'});
   private readonly trouble = make('div', 'load-failed', {role: 'alert'});
   private readonly texts;
@@ -79,7 +80,7 @@ class Launcher extends EventTarget {
     this.above(true);
     this.observer.observe(document.documentElement, {childList: true});
     // On a phone the chat fills the screen (screens.css), so there it is not opened unasked.
-    if (options.page || ((options.open || wasOpen()) && innerWidth > 480 && innerHeight > 420)) void this.load(false);
+    if (options.page || ((options.open || remembered()) && innerWidth > 480 && innerHeight > 420)) void this.load(false);
   }
 
   /** Open the chat. */
@@ -122,15 +123,14 @@ class Launcher extends EventTarget {
     host.style.setProperty('--on-accent', colors.text);
     this.root = host.attachShadow({mode: 'open'});
     addStyles(this.root, styles);
-    const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    icon.setAttribute('viewBox', '0 0 24 24');
-    icon.setAttribute('aria-hidden', 'true');
-    const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-    path.setAttribute('d', ICON);
-    icon.append(path);
-    const name = make('span', 'name');
-    name.textContent = this.label;
-    button.append(icon, name, this.badge);
+    const drawn = (tag: string, name: string, value: string): Element => {
+      const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+      element.setAttribute(name, value);
+      return element;
+    };
+    const icon = drawn('svg', 'viewBox', '0 0 24 24');
+    icon.append(drawn('path', 'd', ICON));
+    button.append(icon, make('span', 'name', {}, this.label), this.badge);
     button.classList.add(options.position);
     button.hidden = options.page;
     button.addEventListener('click', () => this.open());
@@ -140,16 +140,19 @@ class Launcher extends EventTarget {
     this.unread(0);
   }
 
-  /** Instead of silence: a link to the chat's own page. */
+  /** Instead of silence: a link to the chat's own page, or there whom to call. */
   private link(): void {
-    this.host.append(this.options.page ? this.failure() : this.elsewhere(this.label));
-    document.body.append(this.host);
+    const {host, options} = this;
+    if (options.page) host.append(...this.failure());
+    else {
+      host.style.cssText = 'position:fixed;bottom:20px;right:20px;padding:14px;background:canvas';
+      host.append(this.elsewhere());
+    }
+    document.body.append(host);
   }
 
-  private elsewhere(text: string): HTMLElement {
-    const link = make('a', '', {href: `${this.options.server}/chat`});
-    link.textContent = text;
-    return link;
+  private elsewhere(): HTMLElement {
+    return anchor(`${this.options.server}/chat`, this.label);
   }
 
   /** Into the top layer, where transforms, stacking and overflow of the site do not reach; or back. */
@@ -182,23 +185,32 @@ class Launcher extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, {detail}));
   }
 
-  private failure(): string {
-    const {clinic, emergency} = this.options;
-    return `${this.texts.failed.replace('{number}', emergency || this.texts.number)} ${clinic ?? ''}`;
+  /** What is said where there is no chat: whom to call, in one tap where that is a number. */
+  private failure(): (Node | string)[] {
+    const {emergency, clinic} = this.options;
+    return [this.texts.failed, ...[emergency || this.texts.number, clinic ?? ''].map((one) => {
+      const number = /\+?\d[\d -]+\d$/.exec(one);
+      return number ? anchor(`tel:${number[0].replace(/[ -]/g, '')}`, one) : ` ${one}`;
+    })];
+  }
+
+  private fail(): void {
+    this.trouble.replaceChildren(...this.failure(), this.elsewhere());
+    this.trouble.hidden = false;
   }
 
   private unread(count: number): void {
     const {badge, texts} = this;
-    const text = texts.unread.replace('{count}', String(count));
+    const text = texts.unread.replace('{count}', `${count}`);
     badge.hidden = count === 0;
-    badge.textContent = count > 9 ? '9+' : String(count || '');
+    badge.textContent = count > 9 ? '9+' : `${count || ''}`;
     this.button.setAttribute('aria-label', count ? `${this.label}, ${text}` : this.label);
     this.news.textContent = count ? text : '';
     if (count) this.tell('unread', count);
   }
 
   private closed(): void {
-    rememberOpen(false);
+    remembered(false);
     this.button.hidden = false;
     this.button.setAttribute('aria-expanded', 'false');
     this.button.focus();
@@ -220,25 +232,26 @@ class Launcher extends EventTarget {
     const {button, trouble} = this;
     if (this.ended) return;
     if (!this.root) return location.assign(`${this.options.server}/chat`);
-    trouble.hidden = true;
+    const slow = setTimeout(() => this.fail(), SLOW);
     button.setAttribute('aria-busy', 'true');
     if (!this.chat) this.news.textContent = `${this.label} …`;
     try {
       this.chat = await this.mounted();
       this.news.textContent = '';
+      trouble.hidden = true;
       const wasThere = button.hidden;
       button.hidden = true;
       button.setAttribute('aria-expanded', 'true');
-      rememberOpen(!this.options.page);
+      remembered(!this.options.page);
       this.chat.open(moveFocus);
       if (!wasThere) this.tell('open');
     } catch (error) {
       this.loading = undefined;
-      trouble.replaceChildren(this.failure(), this.elsewhere(`${this.options.server}/chat`));
-      trouble.hidden = false;
+      this.fail();
       console.error(`Calla: see ${this.options.server}/embed-check`, error);
       this.tell('error');
     } finally {
+      clearTimeout(slow);
       button.removeAttribute('aria-busy');
     }
   }
@@ -262,7 +275,6 @@ function loadChat(options: Options): Promise<Mount> {
     if (shared[ENTRANCE]) return resolve(shared[ENTRANCE]);
     const script = document.createElement('script');
     script.src = trusted(`${options.server}/chat/chat.js?v=${VERSION}`, options.server);
-    script.async = true;
     if (options.nonce) script.nonce = options.nonce;
     const done = (): void => {
       script.remove();

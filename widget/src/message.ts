@@ -87,6 +87,23 @@ export function contactButtons(contacts: Contact[], texts: Texts): HTMLElement[]
   });
 }
 
+/**
+ * Each button stands right after the sentence that names it ("Call 112" is not the way to ask
+ * about a medicine); what no sentence names, after the first.
+ */
+function placeContacts(text: HTMLElement, contacts: Contact[], {texts, lang}: Look): void {
+  const blocks = [...text.children];
+  const places = new Map<Element, HTMLElement>();
+  for (const contact of contacts) {
+    const block = blocks.find((one) => one.textContent?.includes(contact.label)) ?? blocks[0];
+    const place = places.get(block) ?? make('div', {class: 'contacts', lang});
+    places.set(block, place);
+    place.append(...contactButtons([contact], texts));
+    if (block) block.after(place);
+    else text.append(place);
+  }
+}
+
 /** The date of a review, as the visitor writes dates; empty if there is none. */
 export function reviewDate(reviewed: string | undefined, lang: string): string {
   const date = new Date(`${reviewed ?? ''}T12:00:00`);
@@ -241,11 +258,9 @@ export function botArticle(message: BotMessage, look: Look, subject: string, tim
   } else {
     parts.push(make(look.heading, {class: 'hidden', id}, `${headingOf(message, look)}: ${subject}`));
   }
-  // The welcome brings whom to call for the header, not for itself.
-  const contacts = message.turn === 'welcome' ? [] : contactButtons(message.contacts ?? [], look.texts);
   const text = layOut(message.text, message.language);
-  // Whom to call stands right after the sentence that says so, not below everything else.
-  if (contacts.length) text.firstElementChild?.after(make('div', {class: 'contacts', lang: look.lang}, ...contacts));
+  // The welcome brings whom to call for the header, not for itself.
+  if (message.turn !== 'welcome') placeContacts(text, message.contacts ?? [], look);
   parts.push(text, badgeOf(message, look), sourcesOf(message, look), ...toolsOf(message, look, subject));
   const body = parts.filter((part) => part !== undefined);
   if (message.turn !== 'notice' && message.turn !== 'welcome') body.push(timeOf(time, look.lang));
@@ -255,5 +270,8 @@ export function botArticle(message: BotMessage, look: Look, subject: string, tim
   return article;
 }
 
+/** Enough of a text to tell it from others. */
+export const firstWords = (text = ''): string => text.trim().split(/\s+/, 6).join(' ');
+
 /** How a message is called where several have the same buttons: its title, or its first words. */
-export const subjectOf = (message: BotMessage): string => message.title || message.text.split(/\s+/).slice(0, 6).join(' ');
+export const subjectOf = (message: BotMessage): string => message.title || firstWords(message.text);

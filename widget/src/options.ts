@@ -73,5 +73,8 @@ export function readOptions({tag, src}: {tag: HTMLScriptElement | null; src: str
   };
 }
 
+/** The chat on a page of its own, as the site has set it. */
+export const ownPage = ({server, title, color, lang, theme}: Options): string => `${server}/chat?${new URLSearchParams({title, color, lang, theme})}`;
+
 /** Whether a language is written from right to left. */
 export const isRightToLeft = (lang: string): boolean => lang === 'ar';

@@ -75,6 +75,7 @@ export class Panel {
     if (!options.page) header.append(button({class: 'icon-button close', 'aria-label': texts.close, title: texts.close}, this.deeds.leave, icon(ICONS.close, 22)));
     const chat = make('div', {class: 'chat'}, thread, this.help.sheet, this.menu);
     this.element.append(header, this.note, person, this.help.box, chat, this.jump, composer, ...regions, this.confirm);
+    if (options.page) document.title = options.title;
     this.showNote();
     this.root.append(this.element);
   }

@@ -1,7 +1,7 @@
 /** The conversation on the screen: turns, each a question with what was answered to it. */
 import type {Delivery} from './connection';
 import {button, icon, ICONS, make} from './dom';
-import {botArticle, headingOf, named, subjectOf, timeOf, type Look} from './message';
+import {botArticle, firstWords, headingOf, named, subjectOf, timeOf, type Look} from './message';
 import type {BotMessage, Turn} from './protocol';
 import {put} from './texts';
 import {View} from './view';
@@ -130,7 +130,7 @@ export class Thread {
     const show = (): void => {
       line.hidden = !text;
       line.replaceChildren(...(text ? [icon(delivery === 'sent' ? ICONS.tick : ICONS.wait, 16), make('span', {}, text)] : []));
-      if (delivery === 'failed') line.append(button({class: 'again'}, retry, texts.again));
+      if (delivery === 'failed') line.append(button({class: 'again', 'aria-label': `${texts.again}: ${firstWords(line.parentElement?.querySelector('.said')?.textContent ?? "")}`}, retry, texts.again));
       if (delivery === 'sent') this.write(id);
     };
     if (delivery === 'sending' || delivery === 'sent') this.timers.set(id, window.setTimeout(show, SOON));
@@ -207,12 +207,15 @@ export class Thread {
     const said = make('div', {class: 'said', dir: 'auto'}, text);
     const article = make('article', {class: 'message user', 'aria-labelledby': heading, tabindex: '-1'}, make(this.look.heading, {class: 'hidden', id: heading}, texts.you), said);
     if (text.length > LONG || text.split('\n').length > LINES) {
-      said.classList.add('folded');
-      const fold = button({class: 'fold', 'aria-expanded': 'false'}, () => {
-        const folded = said.classList.toggle('folded');
+      const show = (folded: boolean): void => {
+        const label = folded ? texts.showAll : texts.showLess;
+        said.classList.toggle('folded', folded);
         fold.setAttribute('aria-expanded', String(!folded));
-        fold.textContent = folded ? texts.showAll : texts.showLess;
-      }, texts.showAll);
+        fold.setAttribute('aria-label', `${label}: ${firstWords(text)}`);
+        fold.textContent = label;
+      };
+      const fold = button({class: 'fold'}, () => show(!said.matches('.folded')));
+      show(true);
       article.append(fold);
     }
     article.append(make('p', {class: 'delivery', hidden: true}), timeOf(time, lang));

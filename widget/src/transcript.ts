@@ -17,7 +17,8 @@ export function transcript(thread: Thread, questions: string[], note: string, lo
   const date = new Intl.DateTimeFormat(look.lang, {dateStyle: 'long', timeStyle: 'short'}).format(new Date());
   const entries = thread.all.flatMap(({text, time, messages}) => [
     ...(text ? [{who: look.texts.you, time, text}] : []),
-    ...messages.map((message) => ({who: message.person ?? look.title, time: text ? time : '', text: plain(message, look)})),
+    // The greeting offers buttons, which paper does not have.
+    ...messages.filter(({turn}) => turn !== 'welcome').map((message) => ({who: message.person ?? look.title, time: text ? time : '', text: plain(message, look)})),
   ]);
   return {title: put(look.texts.document, {title: look.title, date}), note, questions, entries};
 }

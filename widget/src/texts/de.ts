@@ -28,7 +28,7 @@ export const de: Texts = {
   notConnected: 'Nicht verbunden',
   offline: 'Keine Verbindung. Sie können weiterschreiben; es wird gesendet, sobald die Verbindung wieder da ist.',
   slow: 'Das dauert länger als sonst.',
-  busy: 'Gerade fragen viele Menschen. Ihre Frage bleibt gespeichert und wird beantwortet.',
+  busy: 'Gerade fragen viele Menschen. Was Sie schreiben, bleibt gespeichert und wird beantwortet.',
   limited: 'Aus Ihrem Netz wurden zu viele Gespräche begonnen. Der Chat öffnet wieder in etwa {minutes} Min.',
   origin: 'Der Chat ist auf dieser Website nicht verfügbar.',
   ownPage: 'Chat auf eigener Seite öffnen',

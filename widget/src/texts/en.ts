@@ -26,7 +26,7 @@ export const en = {
   notConnected: 'Not connected',
   offline: 'No connection. You can go on writing; it is sent when the connection is back.',
   slow: 'This is taking longer than usual.',
-  busy: 'Many people are asking at the moment. Your question is kept and will be answered.',
+  busy: 'Many people are asking at the moment. What you write is kept and will be answered.',
   limited: 'Too many conversations were started from your network. The chat opens again in about {minutes} min.',
   origin: 'The chat is not available on this website.',
   ownPage: 'Open the chat on its own page',

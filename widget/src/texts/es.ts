@@ -28,7 +28,7 @@ export const es: Texts = {
   notConnected: 'Sin conexión',
   offline: 'Sin conexión. Puede seguir escribiendo; se enviará cuando vuelva la conexión.',
   slow: 'Está tardando más de lo normal.',
-  busy: 'Hay muchas personas preguntando en este momento. Su pregunta se guarda y será respondida.',
+  busy: 'Hay muchas personas preguntando en este momento. Lo que escriba se guarda y será respondido.',
   limited: 'Se han iniciado demasiadas conversaciones desde su red. El chat volverá a abrirse en unos {minutes} min.',
   origin: 'El chat no está disponible en este sitio web.',
   ownPage: 'Abrir el chat en su propia página',

@@ -28,7 +28,7 @@ export const fr: Texts = {
   notConnected: 'Non connecté',
   offline: 'Pas de connexion. Vous pouvez continuer à écrire ; l’envoi se fera quand la connexion reviendra.',
   slow: 'Cela prend plus de temps que d’habitude.',
-  busy: 'Beaucoup de personnes posent des questions en ce moment. La vôtre est gardée et recevra une réponse.',
+  busy: 'Beaucoup de personnes posent des questions en ce moment. Ce que vous écrivez est gardé et recevra une réponse.',
   limited: 'Trop de conversations ont été ouvertes depuis votre réseau. La discussion rouvrira dans environ {minutes} min.',
   origin: 'La discussion n’est pas disponible sur ce site.',
   ownPage: 'Ouvrir la discussion sur sa propre page',
