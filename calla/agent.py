@@ -203,14 +203,12 @@ class GuardedAgent(Agent):
 
     async def handle_message(self, message: UserMessage) -> Optional[list[dict[str, Any]]]:
         """Handle a message; a referral that is owed arrives even if handling fails, hangs or has to wait."""
-        message.text = intake.bounded(message.text or "")
+        message.text = await intake.look(SHARE_OF.get() or message.sender_id, message.text or "")
         watched = WatchedChannel(message.output_channel or OutputChannel())
         channel_name = watched.name()
         message.output_channel = watched
         MESSAGES.labels(str(message.input_channel or channel_name)).inc()
         began = asyncio.get_running_loop().time()
-        # Here, so that it is known to all that handle the message.
-        intake.screened(message.text)
         handling = asyncio.ensure_future(self._handle(message))
         result = None
         try:

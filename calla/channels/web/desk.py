@@ -152,7 +152,8 @@ class Desk:
             raise RefusedError(400, "bad_request", reason="text: a string")
         if wait := await self.limits.flood(address, len(text)):
             raise _counted(RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait))
-        text = intake.bounded(text)
+        SHARE_OF.set(address_key(address))
+        text = await intake.look(address_key(address), text)
         try:
             return await self._take(session, turn_id, text, address)
         except RefusedError as refused:
@@ -166,7 +167,6 @@ class Desk:
             return known, False
         if conversation.answering:
             raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
-        SHARE_OF.set(address_key(address))
         expected = self.agent.expected_wait(session.sender, len(text))
         if self._in_flight >= self._max_in_flight or expected > LONGEST_WAIT:
             raise RefusedError(503, "overloaded", LIMITED_RESPONSE, max(OVERLOAD_WAIT, expected))
