@@ -11,14 +11,15 @@ import logging
 import re
 import resource
 import time
-from typing import Optional
+from typing import Optional, Sequence
 
 from sanic import Sanic
-from sanic.exceptions import SanicException
+from sanic.exceptions import SanicException, ServerError
 from sanic.http import Stage
 from sanic.request import Request
 from sanic.response import HTTPResponse
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
+from sanic.server.websockets.impl import WebsocketImplProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ MAX_HEADERS = 64
 _REQUEST_LINE = re.compile(rb"[A-Z]{3,10} (?:/[!-~]*|\*) HTTP/1\.[01]")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
+_HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -60,7 +62,8 @@ def framing_problem(head: bytes) -> Optional[str]:
         if match is None:
             return "header line"
         seen.setdefault(match[1].lower(), []).append(match[2].rstrip())
-    if len(seen.get(b"host", [])) > 1 or (b"host" not in seen and line.endswith(b"1.1")):
+    hosts = seen.get(b"host", [])
+    if len(hosts) > 1 or not all(map(_HOST.fullmatch, hosts)) or (not hosts and line.endswith(b"1.1")):
         return "host"
     # Nobody who talks to Calla streams a request; without chunks there is one way to read a body.
     if b"transfer-encoding" in seen:
@@ -89,6 +92,15 @@ class PatientProtocol(WebSocketProtocol):
         super().data_received(data)
         if began is not None:
             self._time = began
+
+    async def websocket_handshake(
+        self, request: Request, subprotocols: Optional[Sequence[str]] = None
+    ) -> WebsocketImplProtocol:
+        """Open a web socket (see parent class, which calls a client's mistake one of the server's)."""
+        try:
+            return await super().websocket_handshake(request, subprotocols)
+        except ServerError:
+            raise SanicException("web socket", status_code=400) from None
 
     def check_timeouts(self) -> None:
         """Close what is too slow (see parent class), also while a body is being read."""
