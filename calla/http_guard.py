@@ -11,7 +11,7 @@ import logging
 import re
 import resource
 import time
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Union
 
 from sanic import Sanic
 from sanic.exceptions import SanicException, ServerError
@@ -31,6 +31,9 @@ REQUEST_SECONDS = 10
 SILENT_SECONDS = 5
 RESPONSE_SECONDS = 60
 MAX_HEADERS = 64
+# Packets that a web socket may bring at once, and a second from then on. No window brings as many,
+# each costs the event loop something, and a proxy in front cannot count them.
+MOST_PACKETS, PACKETS_A_SECOND = 200, 20
 _REQUEST_LINE = re.compile(rb"[A-Z]{3,10} (?:/[!-~]*|\*) HTTP/1\.[01]")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
@@ -98,9 +101,24 @@ class PatientProtocol(WebSocketProtocol):
     ) -> WebsocketImplProtocol:
         """Open a web socket (see parent class, which calls a client's mistake one of the server's)."""
         try:
-            return await super().websocket_handshake(request, subprotocols)
+            opened = await super().websocket_handshake(request, subprotocols)
         except ServerError:
             raise SanicException("web socket", status_code=400) from None
+        receive = opened.recv
+        allowed, latest = float(MOST_PACKETS), time.monotonic()
+
+        async def counted(timeout: Optional[float] = None) -> Optional[Union[str, bytes]]:
+            nonlocal allowed, latest
+            now = time.monotonic()
+            allowed, latest = min(MOST_PACKETS, allowed + (now - latest) * PACKETS_A_SECOND) - 1, now
+            if allowed < 0:
+                if self.transport is not None:
+                    self.transport.abort()
+                raise ConnectionAbortedError
+            return await receive(timeout)
+
+        opened.recv = counted
+        return opened
 
     def check_timeouts(self) -> None:
         """Close what is too slow (see parent class), also while a body is being read."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 
+import aiohttp
 import pytest
 import rasa
 
-from calla.http_guard import SILENT_SECONDS, framing_problem
+from calla.http_guard import MOST_PACKETS, SILENT_SECONDS, framing_problem
 from tests.running import API_TOKEN, ROOT, ServerProcess
 
 pytestmark = pytest.mark.asyncio
@@ -101,6 +103,24 @@ async def test_a_connection_that_trickles_is_closed(server: ServerProcess, begin
     assert time.monotonic() - started < 20 + SILENT_SECONDS
     assert not (await asyncio.gather(closed, return_exceptions=True))[0] or begin
     writer.close()
+
+
+async def test_a_web_socket_that_brings_more_packets_than_any_window_is_closed(server: ServerProcess) -> None:
+    """Two million bytes of them from one visitor held everybody up for four seconds."""
+    address = f"{server.url}/chat/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as client, client.ws_connect(address) as socket:
+        for _ in range(MOST_PACKETS // 2):
+            await socket.send_str('42["nothing"]')
+        # Still open: it says whose it is, and is told that it may not.
+        await socket.send_str('40{"token": "none"}')
+        said = [str((await socket.receive(10)).data) for _ in range(2)]
+        assert said[0].startswith("0{") and "unauthorized" in said[1]
+        with contextlib.suppress(OSError):
+            for _ in range(2 * MOST_PACKETS):
+                await socket.send_str('42["nothing"]')
+        while (await socket.receive(10)).type not in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
+            pass
+    assert server.health()["status"] == "ok"
 
 
 async def test_every_response_has_the_headers_and_no_version(server: ServerProcess) -> None:

@@ -12,6 +12,7 @@ import re
 from typing import Any, Awaitable, Callable, Mapping, Optional
 
 from rasa.core.channels.channel import OutputChannel, UserMessage
+from rasa.shared.core.events import Event
 from sanic import Sanic
 from socketio import AsyncServer
 
@@ -35,6 +36,8 @@ NAME = "web"
 # Seconds after which a client may come again when the server itself is busy.
 BUSY_WAIT = 1.0
 OVERLOAD_WAIT = 3.0
+# As how many calls one counts that reads a conversation from its beginning.
+EXPORT_COST, BEFORE_COST = 40, 4
 # Seconds that a message may have to wait before it is understood. Who would wait longer is
 # asked to come again; the referral has gone out by then.
 LONGEST_WAIT = 2.0
@@ -107,12 +110,31 @@ class Desk:
         self._max_in_flight = config.max_in_flight
         self._in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reading = asyncio.Lock()
         self.calls: dict[str, Callable[[Session, Reply, Optional[str]], Awaitable[Reply]]] = {
             "sync": self.sync,
             "rate": self.rate,
             "erase": self.erase,
             "export": self.export,
         }
+
+    async def call(self, name: str, session: Session, data: Reply, address: str, socket: Optional[str] = None) -> Reply:
+        """Answer a call by its name.
+
+        Args:
+            name: which of ``calls``.
+            session: the conversation.
+            data: what came with it.
+            address: where it comes from.
+            socket: the window that it came from, if it came by a socket.
+
+        Raises:
+            RefusedError: too many calls from the address, or what the call itself refuses.
+        """
+        cost = EXPORT_COST if name == "export" else BEFORE_COST if data.get("before") is not None else 1
+        if wait := await self.limits.call(address, cost):
+            raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
+        return await self.calls[name](session, data, socket)
 
     @property
     def agent(self) -> Any:
@@ -130,10 +152,16 @@ class Desk:
         try:
             if before is None:
                 return history(await self.agent.tracker_store.last_events(sender))
-            return history(before_turn(await self.agent.tracker_store.last_events(sender, None), before))
+            return await self._whole(sender, lambda events: history(before_turn(events, before)))
         except Exception as error:
             logger.error("Reading a conversation failed: %s", type(error).__name__)
             return []
+
+    async def _whole(self, sender: str, made: Callable[[list[Event]], list[Payload]]) -> list[Payload]:
+        """Return what is made of a conversation read from its beginning: beside the event loop, one at a time."""
+        async with self._reading:
+            events = await self.agent.tracker_store.last_events(sender, None)
+            return await asyncio.to_thread(made, events)
 
     async def take(self, session: Session, data: Mapping[str, Any], address: str) -> tuple[Turn, bool]:
         """Take a message, or find the turn of one that was taken before.
@@ -322,10 +350,10 @@ class Desk:
 
     async def export(self, session: Session, _: Reply, __: Optional[str] = None) -> Reply:
         """Return all that is kept of the conversation, for the person whose it is."""
-        events = await self.agent.tracker_store.last_events(session.sender, None)
+        turns = await self._whole(session.sender, lambda events: history(events, None))
         records = await self.agent.records.of(session.sender) if self.agent.records is not None else {}
         noted = await self.agent.journal.of(session.sender) if getattr(self.agent, "journal", None) else {}
-        return {"ok": True, "turns": history(events, None), "records": {**records, **noted}}
+        return {"ok": True, "turns": turns, "records": {**records, **noted}}
 
     async def forget(self, sender: str) -> None:
         """Erase what this channel has of a conversation (see ``calla.erasure``)."""
