@@ -11,7 +11,7 @@ import logging
 import re
 import resource
 import time
-from typing import Optional, Sequence, Union
+from typing import Any, Optional, Sequence
 
 from sanic import Sanic
 from sanic.exceptions import SanicException, ServerError
@@ -104,20 +104,20 @@ class PatientProtocol(WebSocketProtocol):
             opened = await super().websocket_handshake(request, subprotocols)
         except ServerError:
             raise SanicException("web socket", status_code=400) from None
-        receive = opened.recv
+        received = opened.connection.events_received
         allowed, latest = float(MOST_PACKETS), time.monotonic()
 
-        async def counted(timeout: Optional[float] = None) -> Optional[Union[str, bytes]]:
+        def counted() -> list[Any]:
             nonlocal allowed, latest
-            now = time.monotonic()
-            allowed, latest = min(MOST_PACKETS, allowed + (now - latest) * PACKETS_A_SECOND) - 1, now
-            if allowed < 0:
-                if self.transport is not None:
-                    self.transport.abort()
-                raise ConnectionAbortedError
-            return await receive(timeout)
+            packets, now = received(), time.monotonic()
+            allowed, latest = min(MOST_PACKETS, allowed + (now - latest) * PACKETS_A_SECOND) - len(packets), now
+            if allowed >= 0:
+                return list(packets)
+            if self.transport is not None:
+                self.transport.abort()
+            return []
 
-        opened.recv = counted
+        opened.connection.events_received = counted
         return opened
 
     def check_timeouts(self) -> None:

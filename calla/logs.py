@@ -63,6 +63,11 @@ def _without_requests(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
+def _tells_something(record: logging.LogRecord) -> bool:
+    """Leave out that a task ended with the connection that it was for: a line for each, of which nobody can learn."""
+    return not (record.name == "asyncio" and str(record.msg).startswith("Task was destroyed"))
+
+
 _NAMES = ("event", "level", "logger", "timestamp", "error", "at", "_record", "_from_structlog")
 _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
@@ -92,6 +97,7 @@ def configure_logging(level: int = logging.INFO) -> None:
             ],
         )
     )
+    handler.addFilter(_tells_something)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

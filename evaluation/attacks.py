@@ -65,7 +65,7 @@ def _signs() -> str:
 
 
 async def _packets(client: aiohttp.ClientSession) -> None:
-    """Send packets that mean nothing through five open sockets, as fast as they go."""
+    """Send packets that mean nothing through five open sockets, 25,000 a second."""
 
     async def one() -> None:
         own = headers()
@@ -77,7 +77,9 @@ async def _packets(client: aiohttp.ClientSession) -> None:
                 async with client.ws_connect(address, headers=own) as socket:
                     await socket.send_str("40" + json.dumps({"token": token}))
                     while True:
-                        await socket.send_str('42["nothing"]')
+                        for _ in range(50):
+                            await socket.send_str('42["nothing"]')
+                        await asyncio.sleep(0.01)
             except (aiohttp.ClientError, OSError):
                 await asyncio.sleep(1)
 
