@@ -12,8 +12,10 @@ import pytest
 from test_web_attacks import Client
 from web_server import RealServer, channel_alone
 
+from calla import intake
 from calla.channels.web.desk import EXPORT_COST
 from calla.channels.web.limits import Limits
+from calla.status import TO_REFERRAL
 
 pytestmark = pytest.mark.asyncio
 TURNS = 1_000
@@ -49,6 +51,30 @@ async def test_many_exports_of_a_long_conversation_delay_nobodys_referral(real_s
     # A few at once, the others are asked to come again.
     assert set(statuses) == {200, 429} and statuses[200] <= 10
     assert {len(reply["turns"]) for status, reply in exports if status == 200} <= {TURNS + 1}
+
+
+async def test_the_seconds_to_a_referral_count_from_when_the_message_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that it waited for the screen, and of a message that is refused."""
+    look = intake.look
+
+    async def slow(share: str, text: str) -> str:
+        await asyncio.sleep(0.3)
+        return await look(share, text)
+
+    seen: list[float] = []
+    monkeypatch.setattr(TO_REFERRAL, "observe", seen.append)
+    monkeypatch.setattr(intake, "look", slow)
+    async with channel_alone(max_in_flight=1) as server:
+        person, other = await Client(server).begin(), await Client(server).begin()
+        server.agent.gate.clear()
+        held = asyncio.ensure_future(person.ask("what is mk-7?"))
+        await asyncio.wait_for(server.agent.started.wait(), 10)
+        assert server.agent.heard[0].output_channel.arrived <= time.monotonic() - 0.3
+        status, names = await other.ask("My report says BI-RADS 5")
+        assert (status, names[:1]) == (503, ["utter_referral/suspicious_finding"])
+        server.agent.gate.set()
+        await held
+    assert len(seen) == 1 and seen[0] >= 0.3
 
 
 async def test_an_export_counts_as_many_calls_but_is_possible_under_any_limit() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import functools
 import logging
 import re
+import time
 from typing import Any, Awaitable, Callable, Mapping, Optional
 
 from rasa.core.channels.channel import OutputChannel, UserMessage
@@ -28,7 +29,7 @@ from calla.handoff.visitors import PASSED_ON
 from calla.peers import Peers
 from calla.processor import SHARE_OF
 from calla.settings import Settings
-from calla.status import REFERRALS, REFUSED
+from calla.status import REFERRALS, REFUSED, TO_REFERRAL
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,12 @@ class WebOutput(OutputChannel):
         turn: id of the visitor's message that is answered.
         messages: what has been sent for it; grows.
         sent: told after each.
+
+    Attributes:
+        arrived: when the message came.
     """
+
+    arrived: Optional[float] = None
 
     def __init__(
         self, sio: AsyncServer, turn: str, messages: list[Payload], sent: Optional[Callable[[], Awaitable[None]]] = None
@@ -173,7 +179,7 @@ class Desk:
             RefusedError: malformed, still answering, too many. Its referrals have gone out all
                 the same: a refusal holds up an answer, never a referral.
         """
-        turn_id, text = data.get("id"), data.get("text")
+        arrived, turn_id, text = time.monotonic(), data.get("id"), data.get("text")
         if not isinstance(turn_id, str) or not _TURN_ID.fullmatch(turn_id):
             raise RefusedError(400, "bad_request", reason="id: 8 to 64 of A-Z a-z 0-9 - _")
         if not isinstance(text, str):
@@ -183,10 +189,13 @@ class Desk:
         SHARE_OF.set(address_key(address))
         text = await intake.look(address_key(address), text)
         try:
-            return await self._take(session, turn_id, text, address)
+            turn, new = await self._take(session, turn_id, text, address)
         except RefusedError as refused:
-            refused.messages = await self.refer(session, turn_id, text)
+            refused.messages = await self.refer(session, turn_id, text, arrived)
             raise _counted(refused) from None
+        if new:
+            turn.arrived = arrived
+        return turn, new
 
     async def _take(self, session: Session, turn_id: str, text: str, address: str) -> tuple[Turn, bool]:
         conversation = await self._conversation(session.sender)
@@ -223,7 +232,7 @@ class Desk:
             raise
         return turn, ours
 
-    async def refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
+    async def refer(self, session: Session, turn_id: str, text: str, arrived: Optional[float]) -> list[Payload]:
         """Send the referrals that a refused message owes; they belong to its answer when it comes again."""
         # Nobody confirms a hint of a message that is not understood now: doubt refers.
         owed = intake.owed(text, hints=True)
@@ -237,6 +246,8 @@ class Desk:
             if rendered is not None:
                 await output.send_response(session.sender, {**rendered, "utter_action": name})
                 REFERRALS.labels(str((rendered.get("metadata") or {}).get("kind") or "urgent"), "refused").inc()
+        if sent and arrived is not None:
+            TO_REFERRAL.observe(time.monotonic() - arrived)
         return list(sent)
 
     def answer(self, session: Session, turn: Turn, socket: Optional[str] = None) -> None:
@@ -265,6 +276,7 @@ class Desk:
         elsewhere = self._elsewhere
         sent = functools.partial(elsewhere.progress, sender, turn) if elsewhere is not None else None
         output = WebOutput(self.sio, turn.id, turn.messages, sent)
+        output.arrived = turn.arrived
         await tell(self.sio, "user", {"id": turn.id, "text": turn.text}, room=sender, skip_sid=socket)
         message = UserMessage(turn.text, output, sender, input_channel=NAME, message_id=turn.id, metadata={})
         try:

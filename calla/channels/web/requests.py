@@ -161,7 +161,7 @@ class Requests:
             waiting.cancel()
         if turn.refused or turn.running:
             refused = RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
-            refused.messages = await self._desk.refer(session, turn.id, turn.text)
+            refused.messages = await self._desk.refer(session, turn.id, turn.text, turn.arrived)
             raise refused
         return {"ok": True, **turn.payload()}
 
