@@ -68,7 +68,7 @@ class WatchedChannel(OutputChannel):
         self._channel = channel
         self._stood_in: list[str] = []
         # A channel that screens before its queue knows when the message came; else it is now.
-        self._began: float = getattr(channel, "arrived", None) or time.monotonic()
+        self._began: float = getattr(channel, "message_arrived", None) or time.monotonic()
         self.sent: list[str] = []
         self.ways: dict[str, str] = {}
         self.to_referral: Optional[float] = None

@@ -40,6 +40,8 @@ async def test_many_exports_of_a_long_conversation_delay_nobodys_referral(real_s
     await person.ask("what is mk-7?")
     assert person.token
     prolong(real_server, person.token)
+    # The first finding that a server ever sees has its rules made ready.
+    await other.ask("My report says BI-RADS 5")
     attack = asyncio.gather(*(person.post("/chat/export") for _ in range(30)))
     paging = asyncio.gather(*(person.post("/chat/sync", {"before": "not-there"}) for _ in range(30)))
     started = time.monotonic()
@@ -69,7 +71,7 @@ async def test_the_seconds_to_a_referral_count_from_when_the_message_came(monkey
         server.agent.gate.clear()
         held = asyncio.ensure_future(person.ask("what is mk-7?"))
         await asyncio.wait_for(server.agent.started.wait(), 10)
-        assert server.agent.heard[0].output_channel.arrived <= time.monotonic() - 0.3
+        assert server.agent.heard[0].output_channel.message_arrived <= time.monotonic() - 0.3
         status, names = await other.ask("My report says BI-RADS 5")
         assert (status, names[:1]) == (503, ["utter_referral/suspicious_finding"])
         server.agent.gate.set()

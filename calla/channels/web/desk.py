@@ -59,10 +59,10 @@ class WebOutput(OutputChannel):
         sent: told after each.
 
     Attributes:
-        arrived: when the message came.
+        message_arrived: when the message came, by the clock that only goes on.
     """
 
-    arrived: Optional[float] = None
+    message_arrived: Optional[float] = None
 
     def __init__(
         self, sio: AsyncServer, turn: str, messages: list[Payload], sent: Optional[Callable[[], Awaitable[None]]] = None
@@ -276,7 +276,7 @@ class Desk:
         elsewhere = self._elsewhere
         sent = functools.partial(elsewhere.progress, sender, turn) if elsewhere is not None else None
         output = WebOutput(self.sio, turn.id, turn.messages, sent)
-        output.arrived = turn.arrived
+        output.message_arrived = turn.arrived
         await tell(self.sio, "user", {"id": turn.id, "text": turn.text}, room=sender, skip_sid=socket)
         message = UserMessage(turn.text, output, sender, input_channel=NAME, message_id=turn.id, metadata={})
         try:
