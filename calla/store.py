@@ -33,6 +33,8 @@ KEPT = ("intent", "entities", "plan", "findings")
 # Bytes of events that wait for the database, and conversations written at once.
 MAX_WAITING = 64 * 1024 * 1024
 BATCH = 200
+# Seconds for reading a conversation from its beginning; nobody's answer waits for that.
+WHOLE_DEADLINE = 20.0
 # Seconds between attempts while the database refuses.
 BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STORED = "_stored_events"
@@ -75,6 +77,7 @@ class ConversationStore(TrackerStore):
         super().__init__(domain, event_broker, **kwargs)
         self.database = Database(url)
         self._writer = self.database.in_order()
+        self._whole = self.database.in_order()
         self.erased = erased
         self._waiting: deque[_Save] = deque()
         self._bytes = 0
@@ -110,7 +113,7 @@ class ConversationStore(TrackerStore):
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: if all are asked for and the database refuses.
-            DatabaseHangsError: if it does not answer in time.
+            asyncio.TimeoutError: if it does not answer in time.
         """
         if number is None:
             return await asyncio.to_thread(events_of, await self._rows(sender_id, None, whole=True))
@@ -147,7 +150,11 @@ class ConversationStore(TrackerStore):
             await asyncio.wait(mine, timeout=DEADLINE / 4)
         waiting = [save for save in self._waiting if save.sender == sender_id]
         try:
-            stored = await self.database.call(self._read, sender_id, number)
+            if whole:
+                reading = self._whole.run(self._read, sender_id, number)
+                stored = await asyncio.wait_for(reading, WHOLE_DEADLINE)
+            else:
+                stored = await self.database.call(self._read, sender_id, number)
         except Exception as error:
             logger.error("Reading a conversation failed: %s", type(error).__name__)
             if whole:

@@ -189,7 +189,7 @@ async def test_long_messages_count_as_several_against_a_flood() -> None:
 async def test_row_8_a_burst_of_texts_that_take_long_to_screen_delays_nobodys_referral(real_server: RealServer) -> None:
     flood = [await Client(real_server, "198.51.100.11").begin() for _ in range(10)]
     people = [await Client(real_server).begin() for _ in range(3)]
-    await people[-1].ask("My report says BI-RADS 5")
+    await (await Client(real_server).begin()).ask("My report says BI-RADS 5")
     rng = random.Random(4)
     texts = ["".join(chr(rng.randrange(0x20, 0xD7FF)) for _ in range(10_000)) for _ in range(100)]
     attack = asyncio.gather(*(client.ask(text) for client, text in zip(itertools.cycle(flood), texts)))

@@ -41,7 +41,7 @@ async def test_many_exports_of_a_long_conversation_delay_nobodys_referral(real_s
     assert person.token
     prolong(real_server, person.token)
     # The first finding that a server ever sees has its rules made ready.
-    await other.ask("My report says BI-RADS 5")
+    await (await Client(real_server).begin()).ask("My report says BI-RADS 5")
     attack = asyncio.gather(*(person.post("/chat/export") for _ in range(30)))
     paging = asyncio.gather(*(person.post("/chat/sync", {"before": "not-there"}) for _ in range(30)))
     started = time.monotonic()
