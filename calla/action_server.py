@@ -52,7 +52,7 @@ def main() -> int:
     async def only_calla(request: Request) -> Optional[HTTPResponse]:
         if request.path == "/health":
             return None
-        if not hmac.compare_digest(request.headers.get(KEY_HEADER, ""), key):
+        if not hmac.compare_digest(request.headers.get(KEY_HEADER, "").encode(errors="replace"), key.encode()):
             return response.json({"error": "not allowed"}, status=403)
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -66,8 +67,8 @@ class WatchedChannel(OutputChannel):
     def __init__(self, channel: OutputChannel) -> None:
         self._channel = channel
         self._stood_in: list[str] = []
-        self._clock = asyncio.get_running_loop().time
-        self._began = self._clock()
+        # A channel that screens before its queue knows when the message came; else it is now.
+        self._began: float = getattr(channel, "message_arrived", None) or time.monotonic()
         self.sent: list[str] = []
         self.ways: dict[str, str] = {}
         self.to_referral: Optional[float] = None
@@ -113,7 +114,7 @@ class WatchedChannel(OutputChannel):
             if way != "plan":
                 self._stood_in.append(name)
             if self.to_referral is None:
-                self.to_referral = self._clock() - self._began
+                self.to_referral = time.monotonic() - self._began
                 TO_REFERRAL.observe(self.to_referral)
             kind = str((message.get("metadata") or {}).get("kind") or "urgent")
             REFERRALS.labels(kind, way).inc()
@@ -203,14 +204,12 @@ class GuardedAgent(Agent):
 
     async def handle_message(self, message: UserMessage) -> Optional[list[dict[str, Any]]]:
         """Handle a message; a referral that is owed arrives even if handling fails, hangs or has to wait."""
-        message.text = intake.bounded(message.text or "")
         watched = WatchedChannel(message.output_channel or OutputChannel())
+        message.text = await intake.look(SHARE_OF.get() or message.sender_id, message.text or "")
         channel_name = watched.name()
         message.output_channel = watched
         MESSAGES.labels(str(message.input_channel or channel_name)).inc()
         began = asyncio.get_running_loop().time()
-        # Here, so that it is known to all that handle the message.
-        intake.screened(message.text)
         handling = asyncio.ensure_future(self._handle(message))
         result = None
         try:

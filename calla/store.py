@@ -33,6 +33,8 @@ KEPT = ("intent", "entities", "plan", "findings")
 # Bytes of events that wait for the database, and conversations written at once.
 MAX_WAITING = 64 * 1024 * 1024
 BATCH = 200
+# Seconds for reading a conversation from its beginning; nobody's answer waits for that.
+WHOLE_DEADLINE = 20.0
 # Seconds between attempts while the database refuses.
 BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STORED = "_stored_events"
@@ -75,6 +77,7 @@ class ConversationStore(TrackerStore):
         super().__init__(domain, event_broker, **kwargs)
         self.database = Database(url)
         self._writer = self.database.in_order()
+        self._whole = self.database.in_order()
         self.erased = erased
         self._waiting: deque[_Save] = deque()
         self._bytes = 0
@@ -101,7 +104,19 @@ class ConversationStore(TrackerStore):
         return self._tracker(conversation_id, await self._rows(conversation_id, None))
 
     async def last_events(self, sender_id: str, number: Optional[int] = SHOWN) -> list[Event]:
-        """Return the last events of a conversation (``None``: all), across its sessions, oldest first."""
+        """Return the last events of a conversation, across its sessions, oldest first.
+
+        Args:
+            sender_id: the conversation.
+            number: how many; ``None`` for all, which takes long for a long conversation, so it is
+                done beside the event loop, and half of one is never taken for the whole.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if all are asked for and the database refuses.
+            asyncio.TimeoutError: if it does not answer in time.
+        """
+        if number is None:
+            return await asyncio.to_thread(events_of, await self._rows(sender_id, None, whole=True))
         return events_of(await self._rows(sender_id, number))
 
     async def keys(self) -> Iterable[str]:
@@ -119,8 +134,14 @@ class ConversationStore(TrackerStore):
         setattr(tracker, _STORED, len(tracker.events))
         return tracker
 
-    async def _rows(self, sender_id: str, number: Optional[int]) -> list[dict[str, Any]]:
-        """Return events as dictionaries, oldest first, those that wait to be written among them."""
+    async def _rows(self, sender_id: str, number: Optional[int], *, whole: bool = False) -> list[dict[str, Any]]:
+        """Return events as dictionaries, oldest first, those that wait to be written among them.
+
+        Args:
+            sender_id: the conversation.
+            number: how many; ``None`` for all.
+            whole: whether it is an error if the database cannot be read; else what waits is all.
+        """
         if self.erased(sender_id):
             return []
         mine = [save.done for save in self._waiting if save.sender == sender_id]
@@ -129,22 +150,28 @@ class ConversationStore(TrackerStore):
             await asyncio.wait(mine, timeout=DEADLINE / 4)
         waiting = [save for save in self._waiting if save.sender == sender_id]
         try:
-            stored = await self.database.call(self._read, sender_id, number)
+            if whole:
+                reading = self._whole.run(self._read, sender_id, number)
+                stored = await asyncio.wait_for(reading, WHOLE_DEADLINE)
+            else:
+                stored = await self.database.call(self._read, sender_id, number)
         except Exception as error:
             logger.error("Reading a conversation failed: %s", type(error).__name__)
+            if whole:
+                raise
             stored = []
         if waiting and waiting[0].done.done():
             # Written while the database was read: the answer may hold them, or not.
-            return await self._rows(sender_id, number)
-        rows = [orjson.loads(data) for data in stored]
+            return await self._rows(sender_id, number, whole=whole)
+        rows = stored
         rows.extend(orjson.loads(row["data"]) for save in waiting for row in save.rows)
         return rows[-number:] if number else rows
 
-    def _read(self, sender_id: str, number: Optional[int]) -> list[str]:
+    def _read(self, sender_id: str, number: Optional[int]) -> list[dict[str, Any]]:
         query = sa.select(EVENTS.c.data).where(EVENTS.c.sender_id == sender_id).order_by(EVENTS.c.id.desc())
         with self.database.engine.connect() as connection:
             found = connection.execute(query.limit(number) if number else query).fetchall()
-        return [row[0] for row in reversed(found)]
+        return [orjson.loads(row[0]) for row in reversed(found)]
 
     # ----------------------------------------------------------------------------- writing
 

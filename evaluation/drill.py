@@ -26,19 +26,18 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Awaitable, Callable, Iterable, Optional
+from typing import Any, Callable, Iterable, Optional
 
 import aiohttp
 
 from calla.run import port_problem
 from calla.settings import ROOT
+from evaluation.attacks import ATTACKS, PORT, URL, headers
 
-PORT, ACTION_PORT = 5905, 5955
-URL = f"http://127.0.0.1:{PORT}"
+ACTION_PORT = 5955
 # Seconds after which a message counts as lost.
 PATIENCE = 60.0
 LIMIT = 3.0
-_ADDRESSES = itertools.count(1)
 
 
 @dataclass
@@ -104,12 +103,6 @@ def _quantiles(values: list[float]) -> list[str]:
 def _texts(file: str, key: str = "text") -> list[str]:
     lines = (ROOT / "tests" / file).read_text(encoding="utf-8").splitlines()
     return [str(json.loads(line)[key]) for line in lines if line.strip()]
-
-
-def headers() -> dict[str, str]:
-    """Return headers of a visitor with an address of their own."""
-    number = next(_ADDRESSES)
-    return {"X-Forwarded-For": f"10.{number // 65536 % 256}.{number // 256 % 256}.{number % 256}"}
 
 
 class Visitor:
@@ -206,9 +199,6 @@ async def crowd(client: aiohttp.ClientSession, number: int, pause: float, second
     return figures
 
 
-# --------------------------------------------------------------------------------- attacks
-
-
 async def told_alone(client: aiohttp.ClientSession, texts: Iterable[str]) -> list[str]:
     """Ask each text by itself, in a conversation of its own; return those that get no referral either."""
     figures = Figures()
@@ -218,83 +208,6 @@ async def told_alone(client: aiohttp.ClientSession, texts: Iterable[str]) -> lis
         await visitor.ask(text, True)
         await visitor.end()
     return [one.text for one in figures.asked if one.referral is None]
-
-
-async def _posts(client: aiohttp.ClientSession, text: Callable[[], str], every: float, addresses: int = 1) -> None:
-    """Post messages for ever, ``every`` so many seconds, from one conversation after the other."""
-    visitors = []
-    for _ in range(addresses):
-        own = headers()
-        for _ in range(20):
-            async with client.post(f"{URL}/chat/session", json={}, headers=own) as answer:
-                reply = await answer.json()
-            if reply.get("ok"):
-                visitors.append({**own, "Authorization": f"Bearer {reply['token']}"})
-    pending: set[asyncio.Task[None]] = set()
-
-    async def post(own: dict[str, str]) -> None:
-        body = {"id": f"attack-{secrets.token_hex(6)}", "text": text()}
-        try:
-            async with client.post(f"{URL}/chat/message", json=body, headers=own) as answer:
-                await answer.read()
-        except aiohttp.ClientError:
-            pass
-
-    try:
-        for own in itertools.cycle(visitors):
-            pending.add(asyncio.create_task(post(own)))
-            pending = {task for task in pending if not task.done()}
-            await asyncio.sleep(every)
-    finally:
-        for task in pending:
-            task.cancel()
-
-
-def _long_question() -> str:
-    return ("what is the difference between vitamin k and k2, and how much of it is in cheese, " * 30)[:1_990]
-
-
-def _words() -> str:
-    return " ".join("".join(random.choices("abcdefghijklmnoprstuvw", k=7)) for _ in range(1_240))
-
-
-async def _broken_framing(client: aiohttp.ClientSession) -> None:
-    """Send lengths that make a lenient reader loop."""
-    while True:
-        _, writer = await asyncio.open_connection("127.0.0.1", PORT)
-        writer.write(b"POST /chat/message HTTP/1.1\r\nHost: localhost\r\nContent-Length: -2\r\n\r\n{}")
-        await asyncio.sleep(0.1)
-        writer.close()
-
-
-async def _slow_connections(client: aiohttp.ClientSession) -> None:
-    """Keep three hundred connections half open, a byte now and then."""
-
-    async def one() -> None:
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", PORT)
-                writer.write(b"POST /chat/message HTTP/1.1\r\nHost: localhost\r\n")
-                while not writer.is_closing():
-                    await asyncio.sleep(1)
-                    writer.write(b"X")
-                    await writer.drain()
-            except OSError:
-                await asyncio.sleep(0.5)
-
-    await asyncio.gather(*(one() for _ in range(300)))
-
-
-ATTACKS: dict[str, Callable[[aiohttp.ClientSession], Awaitable[None]]] = {
-    "ligatures": lambda client: _posts(client, lambda: "\ufdfa" * 10_000, 0.5),
-    "long": lambda client: _posts(client, _long_question, 0.5),
-    "long from 20 addresses": lambda client: _posts(client, _long_question, 0.25, 20),
-    "quotes": lambda client: _posts(client, lambda: '"' * 10_000, 0.5),
-    "brackets": lambda client: _posts(client, lambda: "(" * 10_000, 0.5),
-    "random words": lambda client: _posts(client, _words, 0.05),
-    "broken framing": _broken_framing,
-    "slow connections": _slow_connections,
-}
 
 
 def processor_time(supervisor: int) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Any, Callable
 import pytest
 
 from calla import run as supervisor
+from calla.keys import KEY_HEADER
 from tests.running import API_TOKEN, ROOT, ServerProcess, free_port
 
 FINDING = "my report says BI-RADS 5"
@@ -149,9 +151,9 @@ def test_the_action_server_is_for_calla_alone(running: Running) -> None:
     # Bound to all addresses it would answer here too.
     assert not running.is_open(running.action_port, "127.0.0.2")
     body = b'{"next_action": "action_medical_referral", "tracker": {"sender_id": "x", "latest_message": {}}}'
-    for path in ("/webhook", "/actions"):
+    for path, key in itertools.product(("/webhook", "/actions"), ("", "a key", "\u00ff")):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{running.action_port}{path}", body if path == "/webhook" else None
+            f"http://127.0.0.1:{running.action_port}{path}", body if path == "/webhook" else None, {KEY_HEADER: key}
         )
         with pytest.raises(urllib.error.HTTPError) as problem:
             urllib.request.urlopen(request, timeout=5)

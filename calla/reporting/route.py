@@ -47,7 +47,7 @@ class ReportPage:
         """Say whether a request brings the token, as a parameter or as a bearer."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         given = bearer.strip() if scheme.lower() == "bearer" else request.args.get("token", "")
-        return hmac.compare_digest(given.encode(), self._token.encode())
+        return hmac.compare_digest(given.encode(errors="replace"), self._token.encode())
 
     async def show(self, request: Request) -> HTTPResponse:
         """Answer with the page; without the token with nothing."""

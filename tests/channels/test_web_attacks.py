@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import random
 import signal
 import time
 from typing import Any, Optional
@@ -183,6 +184,21 @@ async def test_long_messages_count_as_several_against_a_flood() -> None:
         allowed += 1
     assert allowed == 10
     assert not await limits.flood("198.51.100.10", 80)
+
+
+async def test_row_8_a_burst_of_texts_that_take_long_to_screen_delays_nobodys_referral(real_server: RealServer) -> None:
+    flood = [await Client(real_server, "198.51.100.11").begin() for _ in range(10)]
+    people = [await Client(real_server).begin() for _ in range(3)]
+    await (await Client(real_server).begin()).ask("My report says BI-RADS 5")
+    rng = random.Random(4)
+    texts = ["".join(chr(rng.randrange(0x20, 0xD7FF)) for _ in range(10_000)) for _ in range(100)]
+    attack = asyncio.gather(*(client.ask(text) for client, text in zip(itertools.cycle(flood), texts)))
+    for person in people:
+        started = time.monotonic()
+        _, names = await person.ask("My report says BI-RADS 5")
+        assert (names[:1], time.monotonic() - started < 3) == (["utter_referral/suspicious_finding"], True)
+    statuses = {status for status, _ in await attack}
+    assert statuses <= {200, 409, 429, 503}
 
 
 async def test_row_9_a_flood_into_one_conversation_is_refused_at_once(real_server: RealServer) -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import sys
 import time
 
+import aiohttp
 import pytest
+import rasa
 
-from calla.http_guard import SILENT_SECONDS, framing_problem
-from tests.running import ROOT, ServerProcess
+from calla.http_guard import MOST_PACKETS, SILENT_SECONDS, framing_problem
+from tests.running import API_TOKEN, ROOT, ServerProcess
 
 pytestmark = pytest.mark.asyncio
 BODY = b'{"sender":"framing","message":"hello"}'
 HEAD = b"POST /webhooks/rest/webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+TRACKER = b"/conversations/x/tracker?token=" + API_TOKEN.encode()
+SOCKETS = b"/chat/socket.io/?EIO=4&transport=websocket"
+VERSION = rasa.__version__.encode()
 RIGHT = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 
 
@@ -65,6 +72,11 @@ async def test_a_malformed_request_line_is_refused(server: ServerProcess, line: 
     assert server.health()["status"] == "ok"
 
 
+@pytest.mark.parametrize("host", [b"", b"a b", b"a, b", b"a/b", b"user@a", b"\xc3\xa9"])
+async def test_a_host_that_is_none_is_refused(server: ServerProcess, host: bytes) -> None:
+    assert (await talk(server, b"GET /health HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")).startswith(b"HTTP/1.1 400")
+
+
 async def test_a_request_without_a_host_is_refused() -> None:
     assert framing_problem(b"GET / HTTP/1.1\r\nAccept: */*") == "host"
     assert framing_problem(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*") is None
@@ -94,14 +106,61 @@ async def test_a_connection_that_trickles_is_closed(server: ServerProcess, begin
     writer.close()
 
 
+async def test_a_web_socket_that_brings_more_packets_than_any_window_is_closed(server: ServerProcess) -> None:
+    """Two million bytes of them from one visitor held everybody up for four seconds."""
+    address = f"{server.url}/chat/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as client, client.ws_connect(address) as socket:
+        for _ in range(MOST_PACKETS // 2):
+            await socket.send_str('42["nothing"]')
+        # Still open: it says whose it is, so that nobody closes it for its silence.
+        async with client.post(f"{server.url}/chat/session", json={}) as answer:
+            token = (await answer.json())["token"]
+        await socket.send_str("40" + json.dumps({"token": token}))
+        said = [str((await socket.receive(10)).data) for _ in range(2)]
+        assert said[0].startswith("0{") and said[1].startswith("40{")
+        with contextlib.suppress(OSError):
+            for _ in range(2 * MOST_PACKETS):
+                await socket.send_str('42["nothing"]')
+        while (await socket.receive(10)).type not in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
+            pass
+    assert server.health()["status"] == "ok"
+
+
 async def test_every_response_has_the_headers_and_no_version(server: ServerProcess) -> None:
-    for path in (b"/", b"/health", b"/nothing", b"/chat/nothing", b"/version"):
-        answer = await talk(server, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        head = answer.partition(b"\r\n\r\n")[0].lower()
-        assert b"x-content-type-options: nosniff" in head, path
-        assert b"cross-origin-opener-policy: same-origin" in head, path
-        assert b"server:" not in head and b"sanic" not in answer.lower(), path
-        assert b"strict-transport-security" not in head, path
+    lines = [b"GET " + path for path in (b"/", b"/health", b"/metrics", b"/nothing", b"/chat/nothing", b"/version")]
+    lines += [b"PUT /health", b"OPTIONS /chat/message", b"POST /model/parse", b"GET /conversations/x/tracker"]
+    lines += [b"GET " + TRACKER + b"&include_events=x", b"GET /report", b"GET " + SOCKETS + b"&sid=x"]
+    ends = [b"Connection: close\r\n\r\n", b"Content-Length: -2\r\n\r\n", b"Content-Length: 99999999\r\n\r\n"]
+    requests = [line + b" HTTP/1.1\r\nHost: localhost\r\n" + ends[0] for line in lines]
+    requests += [HEAD + end for end in ends[1:]]
+    for request in requests:
+        answer = (await talk(server, request)).lower()
+        head = answer.partition(b"\r\n\r\n")[0]
+        assert b"x-content-type-options: nosniff" in head, request
+        assert b"cross-origin-opener-policy: same-origin" in head, request
+        assert b"server:" not in head and b"sanic" not in answer, request
+        assert VERSION not in answer and b'"version"' not in answer, request
+        assert b"strict-transport-security" not in head, request
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "status"),
+    [
+        (b"POST /chat/message", b"Authorization: Bearer a.\xff.c\r\nContent-Type: application/json\r\n", b"401"),
+        (b"GET /report", b"Authorization: Bearer \xff\r\n", b"401"),
+        (b"GET /conversations/x/tracker", b"Authorization: Bearer \xff\r\n", b"401"),
+        (b"POST /model/parse?token=" + API_TOKEN.encode(), b"", b"400"),
+        (b"GET " + SOCKETS, b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"400"),
+    ],
+)
+async def test_a_mistake_is_the_clients_and_the_log_repeats_nothing_of_it(
+    server: ServerProcess, line: bytes, more: bytes, status: bytes
+) -> None:
+    mark = b"&marmalade" if b"?" in line else b"?marmalade"
+    request = line + mark + b" HTTP/1.1\r\nHost: localhost\r\n" + more + b"Content-Length: 2\r\n\r\n{}"
+    assert (await talk(server, request)).startswith(b"HTTP/1.1 " + status)
+    log = server.log.read_text()
+    assert "marmalade" not in log and API_TOKEN not in log
 
 
 async def test_too_few_descriptors_are_named_at_start() -> None:

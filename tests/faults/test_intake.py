@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 import unicodedata
@@ -48,6 +49,39 @@ def test_the_worst_texts_are_screened_in_a_fraction_of_a_second() -> None:
     for text in texts:
         intake.owed(text)
     assert time.process_time() - started < 1.0
+
+
+def strange(number: int) -> str:
+    """Return 10,000 signs of all scripts: among the texts that take longest to screen."""
+    rng = random.Random(number)
+    return "".join(chr(rng.randrange(0x20, 0xD7FF)) for _ in range(MAX_SCREENED))
+
+
+def test_a_burst_of_the_worst_texts_waits_for_itself_and_the_event_loop_turns() -> None:
+    """A hundred at once took the loop for 14 to 20 s, until the supervisor killed a process that seemed to hang."""
+
+    async def burst() -> tuple[int, int]:
+        flood = [asyncio.ensure_future(intake.look("198.51.100.7", strange(number))) for number in range(40)]
+        await asyncio.sleep(0)
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0.001)
+                turns += 1
+
+        counting = asyncio.ensure_future(count())
+        assert await intake.look("203.0.113.9", FINDING) == FINDING
+        done = sum(look.done() for look in flood)
+        await flood[10]
+        counting.cancel()
+        await asyncio.gather(*flood)
+        return done, turns
+
+    done, turns = asyncio.run(burst())
+    assert done <= 2
+    assert turns > 20
 
 
 # --------------------------------------------------------------------------- the reduction

@@ -24,7 +24,7 @@ from rasa.shared.core.events import (
 )
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from calla.database import DEADLINE, Database
+from calla.database import DATABASE_FAILURES, DEADLINE, Database
 from calla.status import STATUS
 from calla.store import RECENT, ConversationStore, events_of
 
@@ -163,6 +163,9 @@ async def test_a_database_that_is_no_database_is_survived(tmp_path: Path) -> Non
     assert time.monotonic() - started < 6 * DEADLINE
     tracker = await store.retrieve("person")
     assert tracker is not None and len([e for e in tracker.events if isinstance(e, UserUttered)]) == 2
+    # What waits is enough to answer by, and is no whole conversation.
+    with pytest.raises(DATABASE_FAILURES):
+        await store.last_events("person", None)
 
 
 async def test_a_long_conversation_costs_what_a_short_one_does(tmp_path: Path) -> None:

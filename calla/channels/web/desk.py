@@ -9,9 +9,11 @@ import asyncio
 import functools
 import logging
 import re
+import time
 from typing import Any, Awaitable, Callable, Mapping, Optional
 
 from rasa.core.channels.channel import OutputChannel, UserMessage
+from rasa.shared.core.events import Event
 from sanic import Sanic
 from socketio import AsyncServer
 
@@ -27,7 +29,7 @@ from calla.handoff.visitors import PASSED_ON
 from calla.peers import Peers
 from calla.processor import SHARE_OF
 from calla.settings import Settings
-from calla.status import REFERRALS, REFUSED
+from calla.status import REFERRALS, REFUSED, TO_REFERRAL
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ NAME = "web"
 # Seconds after which a client may come again when the server itself is busy.
 BUSY_WAIT = 1.0
 OVERLOAD_WAIT = 3.0
+# As how many calls one counts that reads a conversation from its beginning.
+EXPORT_COST, BEFORE_COST = 40, 4
 # Seconds that a message may have to wait before it is understood. Who would wait longer is
 # asked to come again; the referral has gone out by then.
 LONGEST_WAIT = 2.0
@@ -53,7 +57,12 @@ class WebOutput(OutputChannel):
         turn: id of the visitor's message that is answered.
         messages: what has been sent for it; grows.
         sent: told after each.
+
+    Attributes:
+        message_arrived: when the message came, by the clock that only goes on.
     """
+
+    message_arrived: Optional[float] = None
 
     def __init__(
         self, sio: AsyncServer, turn: str, messages: list[Payload], sent: Optional[Callable[[], Awaitable[None]]] = None
@@ -107,12 +116,31 @@ class Desk:
         self._max_in_flight = config.max_in_flight
         self._in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reading = asyncio.Lock()
         self.calls: dict[str, Callable[[Session, Reply, Optional[str]], Awaitable[Reply]]] = {
             "sync": self.sync,
             "rate": self.rate,
             "erase": self.erase,
             "export": self.export,
         }
+
+    async def call(self, name: str, session: Session, data: Reply, address: str, socket: Optional[str] = None) -> Reply:
+        """Answer a call by its name.
+
+        Args:
+            name: which of ``calls``.
+            session: the conversation.
+            data: what came with it.
+            address: where it comes from.
+            socket: the window that it came from, if it came by a socket.
+
+        Raises:
+            RefusedError: too many calls from the address, or what the call itself refuses.
+        """
+        cost = EXPORT_COST if name == "export" else BEFORE_COST if data.get("before") is not None else 1
+        if wait := await self.limits.call(address, cost):
+            raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
+        return await self.calls[name](session, data, socket)
 
     @property
     def agent(self) -> Any:
@@ -130,10 +158,16 @@ class Desk:
         try:
             if before is None:
                 return history(await self.agent.tracker_store.last_events(sender))
-            return history(before_turn(await self.agent.tracker_store.last_events(sender, None), before))
+            return await self._whole(sender, lambda events: history(before_turn(events, before)))
         except Exception as error:
             logger.error("Reading a conversation failed: %s", type(error).__name__)
             return []
+
+    async def _whole(self, sender: str, made: Callable[[list[Event]], list[Payload]]) -> list[Payload]:
+        """Return what is made of a conversation read from its beginning: beside the event loop, one at a time."""
+        async with self._reading:
+            events = await self.agent.tracker_store.last_events(sender, None)
+            return await asyncio.to_thread(made, events)
 
     async def take(self, session: Session, data: Mapping[str, Any], address: str) -> tuple[Turn, bool]:
         """Take a message, or find the turn of one that was taken before.
@@ -145,19 +179,23 @@ class Desk:
             RefusedError: malformed, still answering, too many. Its referrals have gone out all
                 the same: a refusal holds up an answer, never a referral.
         """
-        turn_id, text = data.get("id"), data.get("text")
+        arrived, turn_id, text = time.monotonic(), data.get("id"), data.get("text")
         if not isinstance(turn_id, str) or not _TURN_ID.fullmatch(turn_id):
             raise RefusedError(400, "bad_request", reason="id: 8 to 64 of A-Z a-z 0-9 - _")
         if not isinstance(text, str):
             raise RefusedError(400, "bad_request", reason="text: a string")
         if wait := await self.limits.flood(address, len(text)):
             raise _counted(RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait))
-        text = intake.bounded(text)
+        SHARE_OF.set(address_key(address))
+        text = await intake.look(address_key(address), text)
         try:
-            return await self._take(session, turn_id, text, address)
+            turn, new = await self._take(session, turn_id, text, address)
         except RefusedError as refused:
-            refused.messages = await self.refer(session, turn_id, text)
+            refused.messages = await self.refer(session, turn_id, text, arrived)
             raise _counted(refused) from None
+        if new:
+            turn.arrived = arrived
+        return turn, new
 
     async def _take(self, session: Session, turn_id: str, text: str, address: str) -> tuple[Turn, bool]:
         conversation = await self._conversation(session.sender)
@@ -166,7 +204,6 @@ class Desk:
             return known, False
         if conversation.answering:
             raise RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
-        SHARE_OF.set(address_key(address))
         expected = self.agent.expected_wait(session.sender, len(text))
         if self._in_flight >= self._max_in_flight or expected > LONGEST_WAIT:
             raise RefusedError(503, "overloaded", LIMITED_RESPONSE, max(OVERLOAD_WAIT, expected))
@@ -195,7 +232,7 @@ class Desk:
             raise
         return turn, ours
 
-    async def refer(self, session: Session, turn_id: str, text: str) -> list[Payload]:
+    async def refer(self, session: Session, turn_id: str, text: str, arrived: Optional[float]) -> list[Payload]:
         """Send the referrals that a refused message owes; they belong to its answer when it comes again."""
         # Nobody confirms a hint of a message that is not understood now: doubt refers.
         owed = intake.owed(text, hints=True)
@@ -209,6 +246,8 @@ class Desk:
             if rendered is not None:
                 await output.send_response(session.sender, {**rendered, "utter_action": name})
                 REFERRALS.labels(str((rendered.get("metadata") or {}).get("kind") or "urgent"), "refused").inc()
+        if sent and arrived is not None:
+            TO_REFERRAL.observe(time.monotonic() - arrived)
         return list(sent)
 
     def answer(self, session: Session, turn: Turn, socket: Optional[str] = None) -> None:
@@ -237,6 +276,7 @@ class Desk:
         elsewhere = self._elsewhere
         sent = functools.partial(elsewhere.progress, sender, turn) if elsewhere is not None else None
         output = WebOutput(self.sio, turn.id, turn.messages, sent)
+        output.message_arrived = turn.arrived
         await tell(self.sio, "user", {"id": turn.id, "text": turn.text}, room=sender, skip_sid=socket)
         message = UserMessage(turn.text, output, sender, input_channel=NAME, message_id=turn.id, metadata={})
         try:
@@ -322,10 +362,10 @@ class Desk:
 
     async def export(self, session: Session, _: Reply, __: Optional[str] = None) -> Reply:
         """Return all that is kept of the conversation, for the person whose it is."""
-        events = await self.agent.tracker_store.last_events(session.sender, None)
+        turns = await self._whole(session.sender, lambda events: history(events, None))
         records = await self.agent.records.of(session.sender) if self.agent.records is not None else {}
         noted = await self.agent.journal.of(session.sender) if getattr(self.agent, "journal", None) else {}
-        return {"ok": True, "turns": history(events, None), "records": {**records, **noted}}
+        return {"ok": True, "turns": turns, "records": {**records, **noted}}
 
     async def forget(self, sender: str) -> None:
         """Erase what this channel has of a conversation (see ``calla.erasure``)."""

@@ -48,13 +48,15 @@ class Limit:
             return Throttled(using="gcra", quota=quota, key_prefix=f"{PREFIX}limit:{name}", store=store)
 
         self._here = limiter(MemoryStore(options={"MAX_SIZE": REMEMBERED}))
+        self._burst = burst
         self._peers = peers
         if peers is not None:
             self._shared = limiter(RedisStore(server=peers.url, options={"SOCKET_CONNECT_TIMEOUT": DEADLINE}))
 
     async def wait_for(self, key: str, cost: int = 1) -> float:
         """Take ``cost``; return 0 if that was allowed, else the seconds to wait before the next try."""
-        result = None
+        # What costs more than may ever come at once is allowed after the longest pause.
+        cost, result = min(cost, self._burst), None
         if self._peers is not None:
             result = await self._peers.ask(lambda _: self._shared.limit(key, cost), None)
         if result is None:
@@ -108,6 +110,6 @@ class Limits:
         """Count a new conversation; return the seconds to wait, 0 if it may begin."""
         return await self._sessions.wait_for(address_key(address))
 
-    async def call(self, address: str) -> float:
-        """Count any other request; return the seconds to wait, 0 if it may pass."""
-        return await self._calls.wait_for(address_key(address))
+    async def call(self, address: str, cost: int = 1) -> float:
+        """Count any other request, as several if it costs as much; return the seconds to wait, 0 if it may pass."""
+        return await self._calls.wait_for(address_key(address), cost)

@@ -83,8 +83,8 @@ class Requests:
 
     def add_to(self, blueprint: Blueprint) -> None:
         """Add the routes to a blueprint."""
-        for name, call in self._desk.calls.items():
-            blueprint.add_route(self._call(call), f"/{name}", methods=["POST"], name=name)
+        for name in self._desk.calls:
+            blueprint.add_route(self._call(name), f"/{name}", methods=["POST"], name=name)
         blueprint.add_route(self._checked(self._session), "/session", methods=["POST"], name="session")
         blueprint.add_route(self._checked(self._message), "/message", methods=["POST"], name="message")
 
@@ -120,15 +120,9 @@ class Requests:
 
         return checked
 
-    def _call(
-        self, call: Callable[[Session, Reply, Optional[str]], Awaitable[Reply]]
-    ) -> Callable[[Request], Awaitable[HTTPResponse]]:
+    def _call(self, name: str) -> Callable[[Request], Awaitable[HTTPResponse]]:
         async def handle(request: Request, body: Reply, address: str) -> Reply:
-            session = self._authenticated(request)
-            wait = await self._desk.limits.call(address)
-            if wait:
-                raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
-            return await call(session, body, None)
+            return await self._desk.call(name, self._authenticated(request), body, address)
 
         return self._checked(handle)
 
@@ -167,7 +161,7 @@ class Requests:
             waiting.cancel()
         if turn.refused or turn.running:
             refused = RefusedError(409, "busy", BUSY_RESPONSE, BUSY_WAIT)
-            refused.messages = await self._desk.refer(session, turn.id, turn.text)
+            refused.messages = await self._desk.refer(session, turn.id, turn.text, turn.arrived)
             raise refused
         return {"ok": True, **turn.payload()}
 

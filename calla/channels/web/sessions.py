@@ -91,7 +91,7 @@ class Sessions:
 
     def verify(self, token: object) -> Optional[Session]:
         """Return the session of a token, or ``None`` if it is not one of ours, too old, or revoked."""
-        if not isinstance(token, str) or len(token) > 1000:
+        if not isinstance(token, str) or len(token) > 1000 or not token.isascii():
             return None
         try:
             claims = jwt.decode(

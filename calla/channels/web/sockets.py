@@ -15,7 +15,7 @@ from socketio.exceptions import ConnectionRefusedError
 from calla.agent import ERROR_RESPONSE
 from calla.channels.web.desk import Desk, Reply, tell
 from calla.channels.web.limits import address_key
-from calla.channels.web.refusals import LIMITED_RESPONSE, RefusedError
+from calla.channels.web.refusals import RefusedError
 from calla.channels.web.sessions import Session
 from calla.peers import Peers
 
@@ -134,8 +134,8 @@ class Sockets:
         sio.on("connect", self._connect)
         sio.on("disconnect", self._disconnect)
         sio.on("say", self._say)
-        for name, call in desk.calls.items():
-            sio.on(name, self._call(call))
+        for name in desk.calls:
+            sio.on(name, self._call(name))
 
     async def _connect(self, socket: str, environ: dict[str, Any], auth: Any = None) -> None:
         """Let a window in: from an allowed site, with one of our tokens.
@@ -186,17 +186,12 @@ class Sockets:
                 await tell(desk.sio, "done", {"turn": turn.id}, to=socket)
         return {"ok": True}
 
-    def _call(
-        self, call: Callable[[Session, Reply, Optional[str]], Awaitable[Reply]]
-    ) -> Callable[..., Awaitable[Reply]]:
+    def _call(self, name: str) -> Callable[..., Awaitable[Reply]]:
         async def handle(socket: str, data: Any = None, *_: Any) -> Reply:
             desk = self._desk
             try:
                 session, address = self._window(socket)
-                wait = await desk.limits.call(address)
-                if wait:
-                    raise RefusedError(429, "rate_limited", LIMITED_RESPONSE, wait)
-                return await call(session, data if isinstance(data, dict) else {}, socket)
+                return await desk.call(name, session, data if isinstance(data, dict) else {}, address, socket)
             except RefusedError as refused:
                 return refused.payload(desk.agent)
             except Exception as error:

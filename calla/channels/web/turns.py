@@ -30,6 +30,7 @@ class Turn:
         left: whether another process began to answer it and is gone.
         refused: whether it was not taken after all.
         elsewhere: whether another process answers it, as far as anybody knows.
+        arrived: when the message came, by the clock that only goes on.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Turn:
     left: bool = False
     refused: bool = False
     elsewhere: bool = False
+    arrived: Optional[float] = None
 
     @property
     def running(self) -> bool:
