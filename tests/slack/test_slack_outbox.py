@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 
 from calla.channels.slack import outbox
 from calla.channels.slack.errors import ELSEWHERE, HOPELESS, WAIT, classified, way_on
+from calla.database import DatabaseHangsError
 from calla.store import ConversationStore
 
 TRANSIENT: list[tuple[str, Any]] = [
@@ -113,6 +115,33 @@ def test_what_was_taken_but_not_answered_is_recognised(
     here.settled()
     assert len(own_slack.posts(about, "chat.postMessage")) == 1
     assert here.rows("SELECT 1 FROM slack_letters WHERE ts IS NOT NULL")
+
+
+def test_in_a_busy_place_it_is_recognised_too(
+    here: Here, own_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calla.channels.slack.sending.LOOK_THROUGH", 3)
+    user, channel = here.dm()
+    own_slack.trouble("chat.postMessage", "accepted", None, about=channel)
+    held = threading.Event()
+    own_slack.trouble("conversations.history", "hang", held, about=channel)
+    here.deliver(here.message(user, channel, QUESTION))
+    own_slack.wait(lambda: [call for call in own_slack.calls if call.error == "hang"])
+    for number in range(8):
+        own_slack.history[channel].insert(0, {"ts": own_slack.now(), "user": user, "text": str(number)})
+    held.set()
+    pages = "conversations.history"
+    own_slack.wait(lambda: len([c for c in own_slack.calls if c.method == pages and not c.error]) >= 3)
+    here.settled()
+    assert len(own_slack.posts(channel)) == 1
+
+
+def test_metadata_that_slack_does_not_want_costs_no_message(here: Here, own_slack: FakeSlack) -> None:
+    user, channel = here.dm()
+    own_slack.trouble("chat.postMessage", "error", "metadata_must_be_sent_from_app", about=channel, times=2)
+    here.deliver(here.message(user, channel, QUESTION))
+    (post,) = own_slack.wait_posts(channel)
+    assert "metadata" not in post.args and "calcifications" in post.args["text"]
 
 
 def test_where_slack_cannot_tell_twice_is_better_than_never(here: Here, own_slack: FakeSlack) -> None:
@@ -223,6 +252,10 @@ def test_codes_are_understood() -> None:
     assert way_on("invented_tomorrow", 0) == WAIT
     assert way_on("invented_tomorrow", 1000) == ELSEWHERE
     assert way_on("restricted_action_of_tomorrow") == ELSEWHERE
+    assert way_on("slack_connect_lists_sharing_blocked") == ELSEWHERE
+    # Somebody can repair these, or they pass: never given up before the day is over.
+    for code in ("two_factor_setup_required", "org_login_required", "ekm_access_denied", "external_channel_migrating"):
+        assert way_on(code, 1000) == WAIT
     assert way_on("no_text") == HOPELESS
     assert classified(TimeoutError()).uncertain
     assert classified(KeyError()).way_on == HOPELESS
@@ -310,6 +343,57 @@ def test_what_the_agent_has_stored_is_not_answered_anew(
     here.start().ready()
     here.until(lambda: here.rows("SELECT 1 FROM slack_questions WHERE question IS NOT NULL") == [])
     assert names(own_slack.wait_posts(channel)) == [ANSWER] and here.agent.heard == [heard]
+
+
+@pytest.mark.parametrize("text", [QUESTION, LUMP])
+@pytest.mark.parametrize("step", ["before it is understood", "before it is sent"])
+def test_what_was_left_is_taken_up_when_the_database_answers_again(
+    here: Here,
+    own_slack: FakeSlack,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    step: str,
+    text: str,
+) -> None:
+    here.ready()
+    user, channel = here.dm()
+    reached = killed_at(here, own_slack, step, monkeypatch)
+    here.armed = True
+    here.deliver(here.message(user, channel, text))
+    assert reached.wait(10)
+    here.kill()
+    here.armed = False
+    monkeypatch.setattr("calla.channels.slack.app.AGAIN", 0.05)
+    other = sqlite3.connect(here.folder / "calla.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    here.start().ready()
+    here.until(lambda: "What was left cannot be read" in caplog.text)
+    other.execute("ROLLBACK")
+    other.close()
+    own_slack.wait_posts(channel)
+    here.settled()
+    assert len(own_slack.posts(channel)) == 1
+
+
+def test_what_a_call_found_that_was_given_up_is_not_forgotten(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.ready()
+    monkeypatch.setattr("calla.database.DEADLINE", 0.05)
+    begun, going, once = threading.Event(), threading.Event(), ["left"]
+
+    def slowly() -> list[str]:
+        begun.set()
+        going.wait(10)
+        return [once.pop()]
+
+    # Not even begun while the thread is busy with something else.
+    while not begun.is_set():
+        with pytest.raises(DatabaseHangsError):
+            here.run(here.app._ledger.hand_out("some", slowly))
+    going.set()
+    here.until(lambda: not once)
+    monkeypatch.setattr("calla.database.DEADLINE", 10.0)
+    assert here.run(here.app._ledger.hand_out("some", list)) == ["left"]
+    assert here.run(here.app._ledger.hand_out("some", list)) == []
 
 
 def test_the_note_that_points_to_a_message_survives_a_kill(
