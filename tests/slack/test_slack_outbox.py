@@ -364,6 +364,7 @@ def test_what_was_left_is_taken_up_when_the_database_answers_again(
     here.kill()
     here.armed = False
     monkeypatch.setattr("calla.channels.slack.app.AGAIN", 0.05)
+    caplog.clear()
     other = sqlite3.connect(here.folder / "calla.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     here.start().ready()
