@@ -13,7 +13,8 @@ from slack_world import CallaServer, Workspace
 from test_slack_outbox import TRANSIENT
 
 QUESTION, ANSWER = "What are breast calcifications?", "utter_faq/what_are_breast_calcifications"
-CRISIS, FINDING = "I want to end my life", "My report says BI-RADS 4. Also, what is vitamin K2?"
+CRISIS, CRISIS_TEXT = "I want to end my life", "utter_referral/emotional_crisis"
+FINDING = "My report says BI-RADS 4. Also, what is vitamin K2?"
 # Also what Slack has taken without anybody hearing so; the value is what comes instead of an answer.
 WAYS = [*TRANSIENT, *(("accepted", value) for value in (None, 200, 500, 502, 504))]
 PACE = 1.0
@@ -72,12 +73,16 @@ def team(own: CallaServer, slack: FakeSlack) -> OnSocket:
     return OnSocket(own, slack)
 
 
+@pytest.fixture(scope="module")
+def whole(own: CallaServer) -> list[str]:
+    """What is said to a finding with a question beside it while nothing fails."""
+    own.ask(FINDING, "undisturbed")
+    return own.said("undisturbed")
+
+
 def test_in_each_way_in_which_slack_fails_everything_arrives_once_and_the_referral_first(
-    team: OnSocket, slack: FakeSlack
+    team: OnSocket, slack: FakeSlack, whole: list[str]
 ) -> None:
-    quiet = team.dm()
-    team.tells(team.message(*quiet, FINDING))
-    slack.wait_posts(quiet[1], 2)
     people = []
     for kind, value in WAYS:
         user, channel = team.dm()
@@ -85,10 +90,9 @@ def test_in_each_way_in_which_slack_fails_everything_arrives_once_and_the_referr
         team.tells(team.message(user, channel, FINDING))
         people.append((channel, kind, value))
     for channel, _, _ in people:
-        slack.wait_posts(channel, 2, 60)
+        slack.wait_posts(channel, len(whole), 60)
     team.until_nothing_waits()
-    whole = team.said(quiet[1])
-    assert whole[0].startswith("utter_referral/") and len(whole) == 2
+    assert whole[0].startswith("utter_referral/") and len(whole) > 1
     assert [(kind, value) for channel, kind, value in people if team.said(channel) != whole] == []
 
 
@@ -107,16 +111,16 @@ def test_in_each_way_in_which_slack_fails_a_crisis_leaves_a_message_that_lasts(
         slack.wait(lambda room=room: slack.posts(room, "chat.postEphemeral"), 60)
     team.until_nothing_waits()
     # In the channel stands nothing for others; the person's own note points to what lasts.
-    assert [one for one in asked if team.said(one[0]) != ["utter_referral/crisis"] or team.said(one[1])] == []
+    assert [one for one in asked if team.said(one[0]) != [CRISIS_TEXT] or team.said(one[1])] == []
     notes = [call.names for _, room, _, _ in asked for call in slack.posts(room, "chat.postEphemeral")]
     assert notes == [["utter_slack/answered_privately"]] * len(asked)
 
 
-def test_slack_takes_one_message_a_second(team: OnSocket, slack: FakeSlack) -> None:
+def test_slack_takes_one_message_a_second(team: OnSocket, slack: FakeSlack, whole: list[str]) -> None:
     user, channel = team.dm()
     for text in (QUESTION, "tell me more", FINDING):
         team.tells(team.message(user, channel, text))
-    posts = slack.wait_posts(channel, 4, 60)
+    posts = slack.wait_posts(channel, 2 + len(whole), 60)
     assert all(later.time - earlier.time >= PACE for earlier, later in itertools.pairwise(posts))
     said = team.said(channel)
     # The referral overtakes what waits; the rest stays in order.
@@ -142,7 +146,7 @@ def test_a_token_that_is_revoked_and_repaired_costs_no_message(team: OnSocket, s
     slack.wait_posts(asker, 1, 60)
     team.until(lambda: team.server.health()["slack"]["token"] == "ok")
     team.until_nothing_waits()
-    assert team.said(channel, asker) == [ANSWER, "utter_referral/crisis"]
+    assert team.said(channel, asker) == [ANSWER, CRISIS_TEXT]
 
 
 def test_among_others_the_real_calla_keeps_out_of_what_is_not_its_field(team: OnSocket, slack: FakeSlack) -> None:
@@ -163,7 +167,7 @@ def test_among_others_the_real_calla_keeps_out_of_what_is_not_its_field(team: On
     assert team.said(room) == [ANSWER, "utter_faq/what_is_birads", "utter_slack/stopped"]
 
 
-def test_killed_in_an_outage_everything_arrives_after_both(team: OnSocket, slack: FakeSlack) -> None:
+def test_killed_in_an_outage_everything_arrives_after_both(team: OnSocket, slack: FakeSlack, whole: list[str]) -> None:
     people = [team.dm() for _ in range(6)]
     for user, channel in people:
         slack.trouble("chat.postMessage", "status", 502, about=channel, times=100)
@@ -173,11 +177,9 @@ def test_killed_in_an_outage_everything_arrives_after_both(team: OnSocket, slack
     slack._troubles.clear()
     team.server.start()
     for _, channel in people:
-        slack.wait_posts(channel, 2, 60)
+        slack.wait_posts(channel, len(whole), 60)
     team.until_nothing_waits()
-    assert {tuple(team.said(channel)) for _, channel in people} == {
-        ("utter_referral/suspicious_finding", "utter_faq/what_is_vitamin_k2")
-    }
+    assert [channel for _, channel in people if team.said(channel) != whole] == []
 
 
 def refused(slack: FakeSlack, channel: str) -> bool:

@@ -145,12 +145,13 @@ class Connection:
     async def _introduced(self) -> None:
         """Ask who Calla is until Slack tells."""
         attempt = 0
+        news = self.state.token != OK
         while True:
             try:
                 answer = await self._client.auth_test()
                 break
             except Exception as error:
-                why = reason(error)
+                why, news = reason(error), True
                 if why in REFUSED:
                     self.refused(why)
                     await asyncio.sleep(REPAIRED)
@@ -169,7 +170,8 @@ class Connection:
         self._doubt.clear()
         self._check_scopes(answer.headers)
         await self._check_care_channel()
-        self._well()
+        if news:
+            self._well()
 
     def _check_scopes(self, headers: Any) -> None:
         """Compare the scopes that Slack names with those that Calla needs."""
