@@ -132,6 +132,7 @@ def test_a_follow_up_is_not_lost_because_the_database_does_not_tell_whose_thread
         # Slack delivers again what was not acknowledged.
         assert here.deliver(follow_up).status_code == 503
     going.set()
+    here.until(lambda: not here.app._ledger._database._missing)
     assert here.deliver(follow_up).status_code == 200
     assert own_slack.wait_posts(room, 2)[1].names == [OTHER]
 
