@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Iterator
 
@@ -172,8 +173,8 @@ def test_killed_before_each_step_the_real_server_says_everything_once(
     dying: CallaServer, slack: FakeSlack, step: str
 ) -> None:
     workspace = Workspace(dying, slack)
-    dying.ask(BOTH, f"undisturbed, {step}")
-    whole = dying.said(f"undisturbed, {step}")
+    dying.ask(BOTH, undisturbed := uuid.uuid4().hex)
+    whole = dying.said(undisturbed)
     direct, other, asker, room = workspace.dm(), workspace.dm(), workspace.person(), workspace.channel()
     events = [
         workspace.message(*direct, BOTH),
