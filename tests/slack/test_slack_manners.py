@@ -130,7 +130,7 @@ def test_a_follow_up_is_not_lost_because_the_database_does_not_tell_whose_thread
         slow.setattr("calla.database.DEADLINE", 0.05)
         slow.setattr(here.app._inbox, "_takes_part", lambda _: going.wait(10))
         # Slack delivers again what was not acknowledged.
-        assert here.deliver(follow_up).status_code == 503
+        assert here.dispatch(here.event(follow_up)) == 503
     going.set()
     here.until(lambda: not here.app._ledger._database._missing)
     assert here.deliver(follow_up).status_code == 200
