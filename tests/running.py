@@ -56,7 +56,6 @@ class ServerProcess:
             **environment,
         }
         self.process: Optional[subprocess.Popen[bytes]] = None
-        self.program = ["-m", "calla.server"]
 
     def start(self) -> Self:
         """Start and wait until it is healthy.
@@ -71,7 +70,7 @@ class ServerProcess:
         """Start without waiting."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self.program], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", "calla.server"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
 
     def wait(self) -> Self:

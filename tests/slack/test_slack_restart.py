@@ -7,17 +7,15 @@ import signal
 import sqlite3
 import threading
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Iterator
 
 import pytest
 import requests
-from dying_server import DIE_AT, STEPS
 from fake_slack import FakeSlack
 from slack_world import CallaServer, Workspace
 
-from tests.running import ROOT, START_LIMIT
+from tests.running import START_LIMIT
 
 logger = logging.getLogger(__name__)
 
@@ -155,48 +153,3 @@ def test_a_server_that_stops_answers_what_is_open_first(own: CallaServer, slack:
     assert open_questions(own) == 0
     # Nothing was left running.
     assert "was destroyed" not in own.log.read_text() and "never retrieved" not in own.log.read_text()
-
-
-@pytest.fixture(scope="module")
-def dying(model: None, slack: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
-    """A server that kills itself where it is told to."""
-    folder = tmp_path_factory.mktemp("dying")
-    server = CallaServer(folder, slack, SLACK_APP_TOKEN="", CALLA_SECRET="a-secret", PYTHONPATH=str(ROOT))
-    server.program = [str(ROOT / "tests" / "slack" / "dying_server.py")]
-    with server as running:
-        yield running
-
-
-@pytest.mark.drill
-@pytest.mark.parametrize("step", STEPS)
-def test_killed_before_each_step_the_real_server_says_everything_once(
-    dying: CallaServer, slack: FakeSlack, step: str
-) -> None:
-    workspace = Workspace(dying, slack)
-    dying.ask(BOTH, undisturbed := uuid.uuid4().hex)
-    whole = dying.said(undisturbed)
-    direct, other, asker, room = workspace.dm(), workspace.dm(), workspace.person(), workspace.channel()
-    events = [
-        workspace.message(*direct, BOTH),
-        workspace.message(*other, QUESTION),
-        workspace.mention(asker, room, "I want to end my life"),
-    ]
-    (dying.folder / DIE_AT).write_text(step)
-    with ThreadPoolExecutor(3) as pool:
-        taken = list(pool.map(lambda event: acknowledged(workspace, event), events))
-    assert dying.process is not None
-    dying.process.wait(60)
-    (dying.folder / DIE_AT).unlink()
-    dying.start()
-    for event, was_taken in zip(events, taken, strict=True):
-        # Slack delivers again what was not acknowledged, and it alone.
-        while not was_taken and not acknowledged(workspace, event):
-            time.sleep(0.5)
-    for place, number in ((direct[1], len(whole)), (other[1], 1), (asker, 1)):
-        slack.wait_posts(place, number, 60)
-    slack.wait(lambda: slack.posts(room, "chat.postEphemeral"))
-    workspace.settled()
-    said = [[name for call in slack.posts(place) for name in call.names] for place in (direct[1], other[1], asker)]
-    assert said[0] == whole and whole[0].startswith("utter_referral/")
-    assert said[1:] == [["utter_faq/what_are_breast_calcifications"], ["utter_referral/emotional_crisis"]]
-    assert slack.posts(room, "chat.postMessage") == []
