@@ -56,5 +56,7 @@ def here(own_slack: FakeSlack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("calla.channels.slack.connection.RECONNECT", (0.02,))
     own_slack.members.add("C0CARE")
     running = Here(own_slack, tmp_path, slack_care_channel="C0CARE").start()
+    # Its tables are there: the first of them all takes long on a busy machine.
+    running.until(lambda: running.rows("SELECT count(*) FROM slack_questions"))
     yield running
     running.stop()

@@ -211,8 +211,12 @@ class Here(Workspace):
         return int(self.run(hand_over()))
 
     def deliver(self, event: dict[str, Any], **_: str) -> requests.Response:
-        """Deliver an event."""
-        return _response(self.dispatch(self.event(event)))
+        """Deliver an event; again while it is not taken, as Slack does."""
+        body = self.event(event)
+        end = time.monotonic() + 20
+        while (status := self.dispatch(body)) == 503 and time.monotonic() < end:
+            time.sleep(0.2)
+        return _response(status)
 
     def send(self, body: bytes, content_type: str = "application/json", **headers: str) -> requests.Response:
         """Deliver a body."""

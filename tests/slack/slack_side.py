@@ -67,7 +67,7 @@ class SlackSide:
         self._troubles: dict[tuple[str, str], deque[tuple[str, Any]]] = defaultdict(deque)
         self._response_urls: dict[str, int] = {}
         self._changed = threading.Condition()
-        self._clock = 1_700_000_000
+        self._clock = int(time.time())
         self._loop = asyncio.new_event_loop()
         self._runner: Optional[web.AppRunner] = None
         self.port = 0
@@ -247,12 +247,19 @@ class SlackSide:
         return {"id": channel, **facts, **self.channels.get(channel, {})}
 
     def _look_up(self, method: str, args: dict[str, Any]) -> dict[str, Any]:
-        found = self.history[args["channel"]]
+        since = float(args.get("oldest", 0))
+        found = [one for one in self.history[args["channel"]] if float(one["ts"]) > since]
         if method == "conversations.replies":
-            found = [one for one in found if args["ts"] in (one["ts"], one.get("thread_ts"))]
+            # Of a thread the oldest come first, of a channel the newest.
+            found = [one for one in reversed(found) if args["ts"] in (one["ts"], one.get("thread_ts"))]
+        else:
+            found = [one for one in found if one.get("thread_ts") in (None, one["ts"])]
         if not args.get("include_all_metadata"):
             found = [{k: v for k, v in one.items() if k != "metadata"} for one in found]
-        return {"messages": found[: int(args.get("limit", 100))], "has_more": False}
+        start, limit = int(args.get("cursor") or 0), int(args.get("limit", 100))
+        more = start + limit < len(found)
+        following = {"response_metadata": {"next_cursor": str(start + limit)}} if more else {}
+        return {"messages": found[start : start + limit], "has_more": more, **following}
 
     def _change(self, method: str, args: dict[str, Any]) -> dict[str, Any]:
         standing = self.history[args["channel"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -102,6 +104,55 @@ def test_told_to_stop_it_says_so_once_and_a_mention_brings_it_back(
     here.deliver(here.message(user, room, OTHER_QUESTION, thread_ts=ts))
     own_slack.wait_posts(room, 4)
     assert said(own_slack, room) == [ANSWER, "utter_slack/stopped", ANSWER, OTHER]
+
+
+@pytest.mark.parametrize("name", ["utter_other_language/fr", "utter_chat/capabilities.languages", "utter_chat/greet"])
+def test_a_language_and_a_detail_are_small_talk_like_all_of_their_kind(
+    here: Here, own_slack: FakeSlack, thread: tuple[str, str, str], name: str
+) -> None:
+    user, room, ts = thread
+    here.agent.says.update({"small": [name], "mine": ["utter_chat/privacy.who_can_read_it"]})
+    here.deliver(here.message(user, room, "small", thread_ts=ts))
+    here.deliver(here.message(user, room, "mine", thread_ts=ts))
+    own_slack.wait_posts(room, 2)
+    here.settled()
+    assert said(own_slack, room) == [ANSWER, "utter_chat/privacy.who_can_read_it"]
+
+
+def test_a_follow_up_is_not_lost_because_the_database_does_not_tell_whose_thread_it_is(
+    here: Here, own_slack: FakeSlack, thread: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, room, ts = thread
+    here.settled()
+    follow_up = here.message(user, room, OTHER_QUESTION, thread_ts=ts)
+    going = threading.Event()
+    with monkeypatch.context() as slow:
+        slow.setattr("calla.database.DEADLINE", 0.05)
+        slow.setattr(here.app._inbox, "_takes_part", lambda _: going.wait(10))
+        # Slack delivers again what was not acknowledged.
+        assert here.dispatch(here.event(follow_up)) == 503
+    going.set()
+    here.until(lambda: not here.app._ledger._database._missing)
+    assert here.deliver(follow_up).status_code == 200
+    assert own_slack.wait_posts(room, 2)[1].names == [OTHER]
+
+
+def test_what_is_written_right_behind_stop_is_left_alone(
+    here: Here, own_slack: FakeSlack, thread: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, room, ts = thread
+    going, original = threading.Event(), here.app._answering.answer
+
+    async def slowly(*arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, going.wait, 10)
+        await original(*arguments)
+
+    monkeypatch.setattr(here.app._answering, "answer", slowly)
+    here.deliver(here.message(user, room, "stop", thread_ts=ts))
+    here.deliver(here.message(user, room, OTHER_QUESTION, thread_ts=ts))
+    going.set()
+    here.settled()
+    assert said(own_slack, room) == [ANSWER, "utter_slack/stopped"]
 
 
 def test_stop_concerns_the_one_who_says_it(here: Here, own_slack: FakeSlack, thread: tuple[str, str, str]) -> None:

@@ -161,6 +161,27 @@ def test_words_that_come_with_a_file_are_read_and_screened(
     assert here.agent.heard[0].text == LUMP
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"id": "F1", "mode": "snippet", "mimetype": "text/plain", "preview": LUMP, "preview_is_truncated": True},
+        {"id": "F1", "transcription": {"status": "complete", "preview": {"content": LUMP, "has_more": True}}},
+    ],
+)
+def test_who_sends_more_than_comes_along_is_told(here: Here, own_slack: FakeSlack, file: dict[str, Any]) -> None:
+    user, channel = here.dm()
+    here.deliver(here.message(user, channel, "", subtype="file_share", files=[file]))
+    own_slack.wait_posts(channel, 2)
+    assert names(own_slack, channel) == ["utter_referral/red_flag_symptom", CANNOT_OPEN]
+
+
+def test_the_shortcut_on_a_picture_says_that_it_cannot_be_opened(here: Here, own_slack: FakeSlack) -> None:
+    user, room = here.person(), here.channel()
+    picture = {"id": "F1", "mode": "hosted", "mimetype": "image/png"}
+    url = shortcut(here, user, room, {"user": user, "text": "", "files": [picture]})
+    assert own_slack.wait_posts(url)[0].names == [CANNOT_OPEN]
+
+
 def test_half_a_character_is_no_reason_to_lose_a_message(here: Here, own_slack: FakeSlack) -> None:
     user, channel = here.dm()
     assert here.deliver(here.message(user, channel, f"{LUMP} \ud83d")).status_code == 200
@@ -226,6 +247,31 @@ def test_the_text_of_a_message_says_all_that_matters(here: Here, own_slack: Fake
     assert "Last checked: 20" in answer.args["text"]
 
 
+def test_every_button_is_in_the_text_of_its_message_and_no_other(here: Here, own_slack: FakeSlack) -> None:
+    """Screen readers read the text alone."""
+    user, room = here.person(), here.channel()
+    _, channel = here.dm()
+    here.deliver(here.message(user, channel, "a person please"))
+    here.deliver(here.message(user, channel, QUESTION))
+    _, url = here.command(user, room, QUESTION)
+    (private,) = own_slack.wait_posts(url)
+    answer = own_slack.wait_posts(channel, 2)[1]
+    assert "- Show to channel" in private.args["text"] and "Show to" not in answer.args["text"]
+    (note,) = own_slack.posts("C0CARE")
+    assert note.args["text"].endswith("\n- I'll take this")
+    assert "👍 Helpful / 👎 Not helpful" in answer.args["text"]
+    here.thumb(user, answer, "negative_button", channel=channel)
+    asked = own_slack.wait(lambda: [c for c in own_slack.calls if c.method == "chat.update"])[0]
+    assert "👍" not in asked.args["text"] and "What was wrong" in asked.args["text"]
+    for call in (note, answer, private, asked):
+        assert all(f"- {button['text']['text']}" in call.args["text"] for _, button in call.buttons())
+    block, lack = next((b, e) for b, e in asked.buttons() if e["action_id"].startswith("calla_missing"))
+    here.act(user, answer, block, lack, channel)
+    thanked = own_slack.wait(lambda: [c for c in own_slack.calls if c.method == "chat.update"][1:])[0]
+    assert "What was wrong" not in thanked.args["text"] and lack["text"]["text"] not in thanked.args["text"]
+    assert answer.args["text"].partition("👍")[0].strip() in thanked.args["text"]
+
+
 # ------------------------------------------------------------------------ care team
 
 
@@ -271,3 +317,16 @@ def test_only_in_the_care_channel_a_wish_can_be_taken(here: Here, own_slack: Fak
     here.act(here.person(), note, *note.buttons()[0], here.channel())
     here.settled()
     assert own_slack.posts(user) == []
+
+
+@pytest.mark.parametrize("code", ["user_disabled", "messages_tab_disabled"])
+def test_who_takes_a_wish_hears_if_the_person_did_not(here: Here, own_slack: FakeSlack, code: str) -> None:
+    user, channel = here.dm()
+    here.deliver(here.message(user, channel, "a person please"))
+    own_slack.wait_posts(channel)
+    (note,) = own_slack.posts("C0CARE")
+    own_slack.trouble("chat.postMessage", "error", code, about=user)
+    here.press(here.person(), note, "I'll take this", channel="C0CARE")
+    said = own_slack.wait(lambda: own_slack.posts("C0CARE")[1:])[0]
+    assert said.names == ["utter_slack/handoff_taken_unheard"] and said.args["thread_ts"] == note.ts
+    assert f"<@{user}>" in said.words and own_slack.posts(user) == []

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_slack import APP_TOKEN, SCOPES, FakeSlack
+from fake_slack import APP_TOKEN, SCOPES, TEAM, FakeSlack
 from here import LUMP, QUESTION, Here
+
+from calla.channels.slack.identity import IM, Place, Question
+from calla.channels.slack.inbox import GIVE_UP, hashed_key
 
 
 def test_a_healthy_channel_says_so(here: Here) -> None:
@@ -83,6 +89,47 @@ def test_what_slack_wants_is_known_when_it_starts_late(
     own_slack.trouble("auth.test", "error", "internal_error")
     with Here(own_slack, tmp_path) as here:
         here.until(lambda: here.health()["token"] == "ok")
+
+
+def test_what_was_well_at_start_is_looked_at_again(
+    here: Here, own_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("calla.channels.slack.connection.LOOK_AGAIN", 0.05)
+    here.ready()
+    here.stop()
+    here.start()
+    here.until(lambda: here.health()["care_channel"] == "ok")
+    own_slack.channels["C0CARE"] = {"is_archived": True}
+    own_slack.scopes = SCOPES.replace("im:write,", "")
+    here.until(lambda: here.health()["care_channel"] == "is_archived" and here.health()["missing_scopes"])
+    own_slack.trouble("auth.test", "status", 503, times=20)
+    here.until(lambda: here.health()["token"] == "unreachable")
+    own_slack.revoked = "token_revoked"
+    here.until(lambda: here.health()["token"] == "token_revoked")
+    own_slack.revoked = ""
+    here.until(lambda: here.health()["token"] == "ok")
+    # Said once, not at every look.
+    assert caplog.text.count("SLACK_CARE_CHANNEL is not as it should be") == 1
+    assert caplog.text.count("lacks scopes") == 1
+
+
+def test_a_referral_that_nobody_could_give_for_a_day_is_counted_as_lost(here: Here, own_slack: FakeSlack) -> None:
+    here.ready()
+    here.stop()
+    user, channel = here.dm()
+    before = time.time() - GIVE_UP - 60
+    for key, text in (("1", LUMP), ("2", QUESTION)):
+        question = Question(key, "slack_c", text, Place(TEAM, channel, user, IM), "p", urgent=text == LUMP)
+        row = (hashed_key(key), json.dumps(question.as_dict()), "p", TEAM, "gone", before)
+        with sqlite3.connect(here.folder / "calla.db") as database:
+            database.execute("INSERT INTO slack_questions VALUES (?, ?, ?, ?, ?, ?)", row)
+    for _ in range(2):
+        here.start().ready()
+        here.until(lambda: here.health()["referrals_lost"] == 1)
+        assert here.rows("SELECT 1 FROM slack_questions WHERE question IS NOT NULL") == []
+        here.stop()
+    assert own_slack.posts(channel) == []
+    here.start()
 
 
 def test_calla_is_heard_in_its_own_log(here: Here) -> None:

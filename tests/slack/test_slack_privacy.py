@@ -171,6 +171,36 @@ def test_everything_of_the_person_is_erased_and_what_stays_is_said(here: Here, o
     assert here.rows(f"SELECT 1 FROM slack_questions WHERE question LIKE '%{user}%'") == []
 
 
+def test_a_vote_on_somebody_elses_answer_is_erased_with_whoever_gave_it(here: Here, own_slack: FakeSlack) -> None:
+    asker, room = here.person(), here.channel()
+    here.deliver(here.mention(asker, room, QUESTION))
+    (answer,) = own_slack.wait_posts(room)
+    user, channel = here.dm()
+    here.thumb(user, answer, "positive_button", channel=room)
+    own_slack.wait(lambda: [c for c in own_slack.posts(room) if c.private])
+    here.deliver(here.message(user, channel, "yes, erase it"))
+    own_slack.wait(lambda: [c for c in own_slack.posts(channel) if c.names == ["utter_slack/erased"]])
+    (vote,) = here.agent.votes
+    assert vote["conversation"] in here.agent.erased
+    # The asker keeps theirs, and what was only voted on takes no part in anything.
+    assert len(here.rows("SELECT 1 FROM slack_conversations")) == 1
+
+
+def test_an_answer_shown_where_it_cannot_be_deleted_is_reported(here: Here, own_slack: FakeSlack) -> None:
+    user, channel = here.dm()
+    _, url = here.command(user, "C0STRANGE", QUESTION)
+    (private,) = own_slack.wait_posts(url)
+    _, address = here.press(user, private, "Show to channel", channel="C0STRANGE")
+    assert own_slack.wait_posts(address)[0].args["response_type"] == "in_channel"
+    here.settled()
+    here.deliver(here.message(user, channel, "yes, erase it"))
+    (report,) = own_slack.wait(lambda: [c for c in own_slack.posts(channel) if c.names == ["utter_slack/erased"]])
+    (stays,) = own_slack.wait(
+        lambda: [c for c in own_slack.posts(channel) if c.names == ["utter_slack/erased_not_all"]]
+    )
+    assert "(1)" in stays.words and f"last {here.settings.retention_days} days (0)" in report.words
+
+
 def test_a_wish_to_erase_survives_a_kill(here: Here, own_slack: FakeSlack) -> None:
     user, channel, room = with_history(here, own_slack)
     question = asked_to_erase(here, own_slack, user, channel)
@@ -270,6 +300,43 @@ def test_guests_and_strangers_are_welcome_if_the_operator_says_so(
         # A danger is never turned away.
         here.deliver(here.message(user, channel, CRISIS))
         assert wait_names(own_slack, channel, 2)[1].startswith("utter_referral/")
+
+
+def test_who_comes_from_elsewhere_is_no_member_because_slack_names_their_workspace(
+    here: Here, own_slack: FakeSlack
+) -> None:
+    """In a channel shared with others an event may carry the workspace of whoever wrote it."""
+    user, room = here.person(), here.channel()
+    own_slack.users[user] = {"team_id": "T9OTHER", "enterprise_user": {"enterprise_id": "E9OTHER"}}
+    event = here.event(here.mention(user, room, QUESTION, user_team="T9OTHER", source_team="T9OTHER"))
+    installed = {"enterprise_id": None, "team_id": TEAM, "user_id": BOT_USER, "is_bot": True}
+    foreign = {"team_id": "T9OTHER", "enterprise_id": "E9OTHER", "authorizations": [installed]}
+    assert here.dispatch({**event, **foreign}) == 200
+    assert wait_names(own_slack, user) == ["utter_slack/outsider"]
+    here.settled()
+    assert [call.names for call in own_slack.posts(room)] == [PRIVATELY]
+    assert here.rows("SELECT DISTINCT team FROM slack_letters")[0].team == TEAM
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # What the screen does not find, understanding does.
+        ("it was something four, they said", ["utter_referral/suspicious_finding"]),
+        ("delete my data", ["utter_slack/erase_ask"]),
+        ("thanks", ["utter_slack/outsider"]),
+    ],
+)
+def test_who_is_turned_away_gets_a_referral_and_an_erasure_all_the_same(
+    here: Here, own_slack: FakeSlack, text: str, expected: list[str]
+) -> None:
+    user, channel = here.dm()
+    own_slack.users[user] = {"is_restricted": True}
+    here.agent.says["it was something four, they said"] = ["utter_referral/suspicious_finding", OTHER]
+    here.deliver(here.message(user, channel, text))
+    own_slack.wait_posts(channel)
+    here.settled()
+    assert [name for call in own_slack.posts(channel) for name in call.names] == expected
 
 
 def test_a_member_is_not_turned_away_because_slack_does_not_answer(here: Here, own_slack: FakeSlack) -> None:

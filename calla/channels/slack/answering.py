@@ -90,10 +90,11 @@ class Answering:
                 self._again(question)
                 return
         elif question.wish == STOP:
-            await self._inbox.leave(question.conversation)
+            if left:
+                await self._inbox.leave(question.conversation)
             await self._say(question, "utter_slack/stopped")
         elif not question.urgent and not await self._audience.admits(question.place):
-            await self._say(question, "utter_slack/outsider", private=True)
+            await self._turn_away(question, left, turn)
         elif not question.text and question.unread:
             await self._say(question, "utter_slack/cannot_open")
         elif not question.text and question.place.kind != IM:
@@ -102,25 +103,32 @@ class Answering:
             await self._understand(question, left, turn)
         await self._inbox.done(question.key)
 
-    def _output(self, question: Question) -> SlackOutput:
-        return SlackOutput(question, self._outbox, self._words, self._care)
+    def _output(self, question: Question, *, only_owed: bool = False) -> SlackOutput:
+        return SlackOutput(question, self._outbox, self._words, self._care, only_owed=only_owed)
 
     async def _say(self, question: Question, name: str, *, private: bool = False) -> None:
         await self._output(question).say(plain(name, self._words), private=private)
 
-    async def _understand(self, question: Question, left: bool, turn: Turn) -> None:
-        output = self._output(question)
+    async def _turn_away(self, question: Question, left: bool, turn: Turn) -> None:
+        """Talk to members only; what somebody else is owed, a referral or an erasure, they get all the same."""
+        output = await self._understand(question, left, turn, only_owed=True) if question.text else None
+        if output is None or not output.names:
+            await self._say(question, "utter_slack/outsider", private=True)
+
+    async def _understand(self, question: Question, left: bool, turn: Turn, *, only_owed: bool = False) -> SlackOutput:
+        output = self._output(question, only_owed=only_owed)
         # What the agent has stored was handed to the outbox before, whole. Understood again,
         # as the second message of its kind, it would be answered in other words.
         if not (left and await self._heard(question.conversation, question.key)):
             await self._handled(question, output, turn)
-        if question.unread:
+        if question.unread and not only_owed:
             # Last: nothing stands before a referral.
             await output.say(plain("utter_slack/cannot_open", self._words))
         if output.erase:
             wish = replace(question, key=f"{question.key}:erase", text="", wish=ERASE)
             await self._inbox.add(wish)
             await self.answer(wish, True, turn)
+        return output
 
     async def _handled(self, question: Question, output: SlackOutput, turn: Turn) -> None:
         message = UserMessage(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from typing import Any, Callable, Coroutine, Optional
+from typing import Any, Callable, Collection, Coroutine, Optional
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
@@ -34,16 +34,18 @@ from calla.channels.slack.identity import Place, Question, conversation_id, pers
 from calla.channels.slack.inbox import Inbox
 from calla.channels.slack.intake import Intake
 from calla.channels.slack.lanes import Lanes
-from calla.channels.slack.ledger import Ledger
-from calla.channels.slack.letters import Letters
+from calla.channels.slack.ledger import AGAIN, Ledger
+from calla.channels.slack.letters import Letters, directly, letter_for
 from calla.channels.slack.outbox import Outbox
 from calla.channels.slack.privacy import Privacy
 from calla.channels.slack.rooms import Rooms
 from calla.channels.slack.seen import ALIVE_EVERY, seen_store
 from calla.channels.slack.sending import CALL_DEADLINE, Sender
 from calla.channels.slack.words import SlackWords
+from calla.database import DATABASE_FAILURES
 from calla.erasure import RETRY_EVERY
 from calla.handoff.inboxes import SLACK
+from calla.intake import owed
 from calla.settings import Settings
 from calla.status import STATUS
 from calla.watch import DAY, PURGE_EVERY, repeat
@@ -221,20 +223,40 @@ class SlackApp:
 
     async def _look_after(self) -> None:
         """Take up what processes that are gone have left; again and again where there are several."""
-        self._looking = bool(self._config.redis_url)
-        while not self.stopping:
-            alive = await self._seen.alive(self._owner)
-            if alive is not None:
-                others = alive if self._config.redis_url else ()
-                letters = await self.outbox.take_over(others)
-                questions = await self._inbox.take_over(others)
-                if letters or questions:
-                    logger.info("%d questions and %d messages of Slack's were left.", len(questions), letters)
-                for question in questions:
-                    self.lanes.put(question, left=True)
-            if not self._config.redis_url:
-                return
-            await asyncio.sleep(ALIVE_EVERY)
+        self._looking = True
+        try:
+            while not self.stopping:
+                alive = await self._seen.alive(self._owner)
+                pause = float(ALIVE_EVERY)
+                try:
+                    if alive is not None:
+                        await self._take_over(alive if self._config.redis_url else ())
+                    if not self._config.redis_url:
+                        return
+                except DATABASE_FAILURES as error:
+                    logger.error("What was left cannot be read (%s); trying again.", type(error).__name__)
+                    pause = AGAIN
+                await asyncio.sleep(pause)
+        finally:
+            self._looking = False
+
+    async def _take_over(self, others: Collection[str]) -> None:
+        letters = await self.outbox.take_over(others)
+        await self._give_up()
+        questions = await self._inbox.take_over(others)
+        if letters or questions:
+            logger.info("%d questions and %d messages of Slack's were left.", len(questions), letters)
+        for question in questions:
+            self.lanes.put(question, left=True)
+
+    async def _give_up(self) -> None:
+        """Close what is too old to be answered; the referrals that it was owed count as lost."""
+        for question, accepted in await self._inbox.give_up():
+            logger.error("A question of Slack's was given up after a day.")
+            for name in owed(question.text, hints=True) if question.urgent else ():
+                letter = letter_for(question, name, "", [], directly(question.place))
+                letter.accepted = accepted
+                await self.outbox.put(letter)
 
     async def stop(self) -> None:
         """Take nothing new, answer what is open, close."""
@@ -263,6 +285,8 @@ class SlackApp:
         task = asyncio.get_running_loop().create_task(watched(), name=f"slack: {what}")
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
+        # One that is cancelled before it has begun.
+        task.add_done_callback(lambda _: job.close())
 
     def health(self) -> dict[str, Any]:
         """Return what ``/health`` shows of the channel."""
@@ -280,6 +304,8 @@ class SlackApp:
         records: Optional[Any] = self._agent().records
         if records is not None:
             conversation = conversation_id(place, self._key)
+            # Before the vote: whoever erases everything erases it too, also where they never asked.
+            await self._inbox.met(Question("", conversation, "", place, person_id(place, self._key)))
             await records.feedback(
                 message=message, response=response, value=value, channel="slack", conversation=conversation
             )

@@ -206,6 +206,8 @@ def render(
     blocks.extend(buttons(offered, words, thread))
     if is_answer(name):
         blocks.extend(footer(name, words, show, thread))
+        spoken.append(thumbs_in_words(words))
+        spoken.extend([f"- {words.text('utter_slack/show')}"] if show is not None else [])
     return _posts(blocks, "\n".join(spoken), name)
 
 
@@ -246,6 +248,17 @@ def footer(name: str, words: Words, show: Optional[str] = None, thread: Optional
         shown = button(words.text("utter_slack/show"), SHOW, f"{name}|{show}")
         blocks.append(ActionsBlock(block_id=f"{SHOW}|{name[:180]}|{thread or ''}", elements=[shown]))
     return blocks
+
+
+def thumbs_in_words(words: Words) -> str:
+    """Return the line that tells in the text of a message that there are thumbs under it."""
+    return " / ".join(words.text(f"utter_slack/{thumb}") for thumb in ("helpful", "not_helpful"))
+
+
+def titles(blocks: Sequence[Block]) -> str:
+    """Return the titles of the buttons in some blocks, as the text of a message lists them."""
+    rows = [block.elements for block in blocks if isinstance(block, ActionsBlock)]
+    return "".join(f"\n- {element.text.text}" for row in rows for element in row if isinstance(element, ButtonElement))
 
 
 def lacking(name: str, words: Words, thread: Optional[str] = None) -> list[Block]:

@@ -13,7 +13,7 @@ from typing import Any, Collection, Mapping, Optional
 from slack_sdk.models.blocks import ActionsBlock
 from slack_sdk.web.async_client import AsyncWebClient
 
-from calla.channels.slack.blocks import MAX_FALLBACK, TAKE, Post, button, mentioning, named, plain, section
+from calla.channels.slack.blocks import MAX_FALLBACK, TAKE, Post, button, mentioning, named, plain, section, titles
 from calla.channels.slack.errors import reason
 from calla.channels.slack.identity import PRIVATE, Place, Question
 from calla.channels.slack.incoming import SPOKEN_SUBTYPES, words_of
@@ -73,7 +73,8 @@ class Care:
         text = text.replace("\x01", f"<@{place.user}>").replace("\x02", link(await self._link_to(place), label))
         take = ActionsBlock(elements=[button(self._words.text("utter_slack/handoff_take"), TAKE, place.user)])
         blocks = named([section(text).to_dict(), take.to_dict()], NOTE)
-        letter = letter_for(wish, NOTE, text[:MAX_FALLBACK], blocks, [Way(MESSAGE, self.channel)])
+        spoken = f"{text}{escaped(titles([take]))}"
+        letter = letter_for(wish, NOTE, spoken[:MAX_FALLBACK], blocks, [Way(MESSAGE, self.channel)])
         letter.lane, letter.then, letter.otherwise = self.channel, noted, honest[0]
         if await self._outbox.put(letter):
             return True
@@ -101,7 +102,11 @@ class Care:
         place = Place(team, asker, asker, "im")
         wish = Question(f"taken:{channel}:{ts}", "", "", place, person)
         told = mentioning("utter_slack/handoff_taken", self._words, taker)
-        if not await self._outbox.put(letter_for(wish, *_content(told), ways=[Way(MESSAGE, asker)])):
+        letter = letter_for(wish, *_content(told), ways=[Way(MESSAGE, asker)])
+        unheard = mentioning("utter_slack/handoff_taken_unheard", self._words, asker)
+        letter.otherwise = letter_for(wish, *_content(unheard), ways=[Way(MESSAGE, channel, ts)])
+        letter.otherwise.lane = channel
+        if not await self._outbox.put(letter):
             return
         # The note keeps who asked and where; only the button gives way.
         kept = [block for block in (body.get("message") or {}).get("blocks") or [] if block.get("type") != "actions"]

@@ -24,8 +24,9 @@ logger = logging.getLogger(__name__)
 
 # Seconds between two attempts to reach Slack, from the first to the last.
 RECONNECT = (1, 2, 5, 10, 30)
-# Seconds between two looks whether a refused token has been repaired.
+# Seconds between two looks whether a refused token has been repaired, and at one that is well.
 REPAIRED = 15.0
+LOOK_AGAIN = 300.0
 # Seconds between two signs of life on a socket, and after which one that is not well is
 # given up for a new one.
 PING, SILENCE = 5, 30.0
@@ -48,7 +49,7 @@ SCOPES = frozenset(
         "users:read",
     }
 )
-OFF, STARTING, OK = "off", "starting", "ok"
+OFF, STARTING, OK, UNREACHABLE = "off", "starting", "ok", "unreachable"
 
 
 @dataclass
@@ -56,7 +57,7 @@ class State:
     """What is known about the connection; shown by ``/health``.
 
     Attributes:
-        token: ``starting``, ``ok``, or why Slack refuses the bot token.
+        token: ``starting``, ``ok``, ``unreachable``, or why Slack refuses the bot token.
         socket: ``off`` (HTTP mode), ``starting``, ``ok``, or what is wrong.
         missing_scopes: scopes that the token lacks.
         care_channel: ``off``, ``starting``, ``ok``, or what is wrong with it.
@@ -144,16 +145,18 @@ class Connection:
     async def _introduced(self) -> None:
         """Ask who Calla is until Slack tells."""
         attempt = 0
+        news = self.state.token != OK
         while True:
             try:
                 answer = await self._client.auth_test()
                 break
             except Exception as error:
-                why = reason(error)
+                why, news = reason(error), True
                 if why in REFUSED:
                     self.refused(why)
                     await asyncio.sleep(REPAIRED)
                     continue
+                self.state.token = UNREACHABLE
                 logger.warning("Slack cannot be reached (%s); trying again.", why)
             await asyncio.sleep(RECONNECT[min(attempt, len(RECONNECT) - 1)])
             attempt += 1
@@ -167,15 +170,17 @@ class Connection:
         self._doubt.clear()
         self._check_scopes(answer.headers)
         await self._check_care_channel()
-        self._well()
+        if news:
+            self._well()
 
     def _check_scopes(self, headers: Any) -> None:
         """Compare the scopes that Slack names with those that Calla needs."""
         listed = str(headers.get("x-oauth-scopes") or headers.get("X-OAuth-Scopes") or "")
         if not listed:
             return
+        known = self.state.missing_scopes
         self.state.missing_scopes = sorted(SCOPES - set(re.split(r"[,\s]+", listed)))
-        if self.state.missing_scopes:
+        if self.state.missing_scopes and self.state.missing_scopes != known:
             logger.error(
                 "The Slack app lacks scopes (%s): add them and install it again (docs/slack.md).",
                 ", ".join(self.state.missing_scopes),
@@ -185,6 +190,7 @@ class Connection:
         """See whether the care channel is there, is Calla's to write in, and is not open to all."""
         if self._care_channel is None:
             return
+        known = self.state.care_channel
         try:
             found = (await self._client.conversations_info(channel=self._care_channel)).get("channel") or {}
         except Exception as error:
@@ -203,13 +209,17 @@ class Connection:
                 ),
                 OK,
             )
-        if self.state.care_channel != OK:
+        if self.state.care_channel not in (OK, known):
             logger.error("SLACK_CARE_CHANNEL is not as it should be: %s (docs/slack.md).", self.state.care_channel)
 
     async def _keep_token(self) -> None:
-        """Wait for doubts about the token; then ask until Slack accepts it again."""
+        """Look now and then whether all is well; after a doubt about the token, until Slack accepts it again."""
         while True:
-            await self._doubt.wait()
+            try:
+                await asyncio.wait_for(self._doubt.wait(), LOOK_AGAIN)
+            except asyncio.TimeoutError:
+                await self._introduced()
+                continue
             await asyncio.sleep(REPAIRED)
             await self._introduced()
             logger.info("Slack accepts SLACK_BOT_TOKEN again.")

@@ -25,13 +25,24 @@ REFUSED = frozenset(
         "no_permission",
         "missing_scope",
         "org_login_required",
+        "two_factor_setup_required",
+        "team_not_found",
         "ekm_access_denied",
         "access_denied",
         "enterprise_is_restricted",
     }
 )
 _BLOCKS = frozenset(
-    {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch", "invalid_metadata_format"}
+    {
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "msg_blocks_too_long",
+        "block_mismatch",
+        "invalid_metadata_format",
+        "invalid_metadata_schema",
+        "metadata_must_be_sent_from_app",
+        "metadata_too_large",
+    }
 )
 # This way is closed, another may be open.
 _ELSEWHERE = frozenset(
@@ -61,8 +72,6 @@ _ELSEWHERE = frozenset(
         "used_url",
         "expired_url",
         "ekm_not_supported",
-        "slack_connect_canvas_sharing_blocked",
-        "slack_connect_file_link_sharing_blocked",
     }
 )
 # Nothing will ever make Slack take this very content.
@@ -96,7 +105,7 @@ def way_on(code: str, attempts: int = 0) -> str:
     """
     if code in _BLOCKS:
         return BLOCKS
-    if code in _ELSEWHERE or code.startswith("restricted_action"):
+    if code in _ELSEWHERE or code.startswith(("restricted_action", "slack_connect_")):
         return ELSEWHERE
     if code in _HOPELESS:
         return HOPELESS
@@ -114,6 +123,7 @@ _PASSING = frozenset(
         "service_unavailable",
         "request_timeout",
         "team_added_to_org",
+        "external_channel_migrating",
         "accesslimited",
         "message_limit_exceeded",
     }

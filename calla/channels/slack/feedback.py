@@ -8,7 +8,21 @@ from slack_sdk.models.blocks import Block
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from calla.channels.slack.blocks import DOWN, LACKS, MISSING, UP, VOTE, Post, context, lacking, named, render
+from calla.channels.slack.blocks import (
+    DOWN,
+    LACKS,
+    MAX_FALLBACK,
+    MISSING,
+    UP,
+    VOTE,
+    Post,
+    context,
+    lacking,
+    named,
+    render,
+    thumbs_in_words,
+    titles,
+)
 from calla.channels.slack.identity import IM, PRIVATE, Place
 from calla.channels.slack.text import escaped
 from calla.channels.slack.words import SlackWords
@@ -66,16 +80,17 @@ class Feedback:
     async def _instead(self, place: Place, body: Mapping[str, Any], name: str, blocks: list[Block], said: str) -> None:
         """Put something where the thumbs were; in front of others tell the person alone."""
         shown = named([block.to_dict() for block in blocks], said)
-        text = self._words.text(said)
+        # Also for who hears the message: what is said, and the buttons that come with it.
+        text = f"{self._words.text(said)}{titles(blocks)}"
         if place.kind == IM:
             message: Mapping[str, Any] = body.get("message") or {}
             found = _without_thumbs(message.get("blocks") or [])
             if found:
                 # New ids: Slack keeps an element as it was under an id that it knows.
                 new = [{**block, "block_id": f"{block.get('block_id', '')}+"[-255:]} for block in found]
-                spoken = f"{message.get('text', '')}\n{escaped(text)}"
+                spoken = self._spoken(str(message.get("text") or ""), text, name)
                 await self._client.chat_update(
-                    channel=place.channel, ts=str(message.get("ts")), text=spoken[-4000:], blocks=[*new, *shown]
+                    channel=place.channel, ts=str(message.get("ts")), text=spoken, blocks=[*new, *shown]
                 )
                 return
         if place.kind == PRIVATE and place.response_url:
@@ -83,12 +98,20 @@ class Feedback:
             show = f"{place.channel}|{place.thread or ''}" if place.channel[:1] in ("C", "G") else None
             for post in render(self._words.message(name), self._words, thread=place.thread, show=show)[:1]:
                 both = [*_without_thumbs(post.blocks), *shown]
+                spoken = self._spoken(post.text, text, name)
                 webhook = AsyncWebhookClient(place.response_url, session=self._client.session)
                 await webhook.send_dict(
-                    {"replace_original": True, "response_type": "ephemeral", "text": post.text, "blocks": both}
+                    {"replace_original": True, "response_type": "ephemeral", "text": spoken, "blocks": both}
                 )
                 return
         await self._aside(place, Post(escaped(text), shown, said))
+
+    def _spoken(self, before: str, text: str, name: str) -> str:
+        """Return the text of an answer with something else in the place of its thumbs, or of what was asked there."""
+        asked = f"{self._words.text('utter_slack/what_was_missing')}{titles(lacking(name, self._words))}"
+        for over in (thumbs_in_words(self._words), asked):
+            before = before.replace(escaped(over), "").rstrip()
+        return f"{before}\n{escaped(text)}"[-MAX_FALLBACK:]
 
 
 def _ts(body: Mapping[str, Any]) -> str:

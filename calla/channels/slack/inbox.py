@@ -83,9 +83,23 @@ class Inbox:
         elif adopt and not known.adopted:
             connection.execute(CONVERSATIONS.update().where(mine).values(adopted=True))
 
+    async def met(self, question: Question) -> None:
+        """Note that somebody did something in a conversation without asking, so that it is erased with theirs."""
+
+        def note() -> None:
+            with self._engine.begin() as connection:
+                self._upsert(connection, question, False)
+
+        await self._ledger.note(note)
+
     async def takes_part(self, conversation: str) -> bool:
-        """Say whether Calla takes part in a conversation without being mentioned."""
-        return await self._ledger.ask(lambda: self._takes_part(conversation), False)
+        """Say whether Calla takes part in a conversation without being mentioned.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer. Slack then delivers the message again.
+        """
+        return await self._ledger.sure(lambda: self._takes_part(conversation))
 
     def _takes_part(self, conversation: str) -> bool:
         query = sa.select((CONVERSATIONS.c.adopted,)).where(CONVERSATIONS.c.conversation == conversation)
@@ -119,14 +133,39 @@ class Inbox:
 
         Args:
             alive: owners that are still running and keep theirs.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
         """
         left = await self._ledger.take_over(QUESTIONS.c.question, self.owner, alive, time.time() - GIVE_UP)
         return [Question.from_dict(json.loads(question)) for question in left]
 
+    async def give_up(self) -> list[tuple[Question, float]]:
+        """Give up what nobody could answer for too long; returns it with the time when it was accepted.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
+        """
+
+        def close() -> list[tuple[Question, float]]:
+            old = (QUESTIONS.c.accepted <= time.time() - GIVE_UP) & QUESTIONS.c.question.isnot(None)
+            given_up = []
+            with self._engine.begin() as connection:
+                for row in connection.execute(sa.select((QUESTIONS,)).where(old)).fetchall():
+                    mine = QUESTIONS.update().where(QUESTIONS.c.key == row.key).where(QUESTIONS.c.question.isnot(None))
+                    if connection.execute(mine.values(question=None)).rowcount == 1:
+                        given_up.append((Question.from_dict(json.loads(row.question)), float(row.accepted)))
+            return given_up
+
+        return await self._ledger.hand_out("given up", close)
+
     def clean(self) -> None:
-        """Delete what is answered and old, and what nobody will answer any more."""
+        """Delete what is answered and old."""
+        old = QUESTIONS.c.accepted < time.time() - REMEMBER
         with self._engine.begin() as connection:
-            connection.execute(QUESTIONS.delete().where(QUESTIONS.c.accepted < time.time() - REMEMBER))
+            connection.execute(QUESTIONS.delete().where(old & QUESTIONS.c.question.is_(None)))
 
     async def conversations(self, *, person: Optional[str] = None, team: Optional[str] = None) -> list[str]:
         """Return the conversations of a person, or of a workspace.

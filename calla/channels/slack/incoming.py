@@ -66,13 +66,15 @@ def team_of(body: Mapping[str, Any], own: Team) -> Team:
         own: the workspace that Calla is installed in.
     """
     inner = body.get("team") if isinstance(body.get("team"), Mapping) else {}
-    bots = {
-        str(one.get("user_id"))
-        for one in body.get("authorizations") or []
-        if isinstance(one, Mapping) and one.get("is_bot") and one.get("user_id")
-    }
-    enterprise = body.get("enterprise_id") or (body.get("enterprise") or {}).get("id") or own.enterprise
-    team = body.get("team_id") or (inner or {}).get("id") or own.team
+    installed = [one for one in body.get("authorizations") or [] if isinstance(one, Mapping)]
+    bots = {str(one.get("user_id")) for one in installed if one.get("is_bot") and one.get("user_id")}
+    if installed:
+        # In a channel shared with others the event itself may name their workspace, not the one it is installed in.
+        enterprise, team = installed[0].get("enterprise_id"), installed[0].get("team_id")
+    else:
+        enterprise = body.get("enterprise_id") or (body.get("enterprise") or {}).get("id")
+        team = body.get("team_id") or (inner or {}).get("id")
+    enterprise, team = enterprise or own.enterprise, team or own.team
     return Team(str(team), str(enterprise) if enterprise else None, own.bots | bots)
 
 
@@ -143,7 +145,7 @@ def _read(event: Mapping[str, Any], team: Team) -> Optional[Spoken]:
         group=channel_type == "mpim",
         mentioned=mentioned,
         to_others=not mentioned and (bool(mentions) or bool(_BROADCAST.search(raw))),
-        unread=any(not _words_in(file) for file in _files(event)),
+        unread=_unread(event),
     )
 
 
@@ -160,8 +162,8 @@ def read_command(body: Mapping[str, Any], team: Team) -> tuple[Place, str]:
     return place, decoded(str(body.get("text") or "")[:_MAX_RAW], team.bots).strip()[:MAX_SCREENED]
 
 
-def read_shortcut(body: Mapping[str, Any], team: Team) -> tuple[Place, str, Optional[str]]:
-    """Read "Ask Calla about this" on a message: where, what, and who else wrote it."""
+def read_shortcut(body: Mapping[str, Any], team: Team) -> tuple[Place, str, Optional[str], bool]:
+    """Read "Ask Calla about this" on a message: where, what, who else wrote it, whether a file cannot be read."""
     message = body.get("message") if isinstance(body.get("message"), Mapping) else {}
     place = Place(
         team=team.team,
@@ -173,7 +175,8 @@ def read_shortcut(body: Mapping[str, Any], team: Team) -> tuple[Place, str, Opti
         home=_home({"user_team": (body.get("user") or {}).get("team_id")}, team),
     )
     author = str((message or {}).get("user") or "")
-    return place, words_of(message or {}, team.bots), author if author and author != place.user else None
+    other = author if author and author != place.user else None
+    return place, words_of(message or {}, team.bots), other, _unread(message or {})
 
 
 def place_of_press(body: Mapping[str, Any], action: Mapping[str, Any], team: Team) -> Place:
@@ -243,6 +246,17 @@ def _words_in(file: Mapping[str, Any]) -> str:
             if isinstance(file.get(name), str):
                 return str(file[name])
     return ""
+
+
+def _unread(message: Mapping[str, Any]) -> bool:
+    """Say whether a message brings a file that cannot be read, or of which only the beginning came along."""
+    return any(not _words_in(file) or _goes_on(file) for file in _files(message))
+
+
+def _goes_on(file: Mapping[str, Any]) -> bool:
+    spoken = (file.get("transcription") or {}).get("preview") or {}
+    cut = isinstance(spoken, Mapping) and spoken.get("has_more")
+    return bool(cut or (file.get("preview_is_truncated") and not isinstance(file.get("plain_text"), str)))
 
 
 def decoded(text: str, bots: Collection[str] = (), emoji: Optional[Mapping[str, str]] = None) -> str:

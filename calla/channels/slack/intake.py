@@ -23,6 +23,7 @@ from calla.channels.slack.identity import (
     ERASE,
     IM,
     PRIVATE,
+    STOP,
     Place,
     Question,
     conversation_id,
@@ -199,9 +200,9 @@ class Intake:
 
     async def on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take 'Ask Calla about this' on a message."""
-        place, text, author = read_shortcut(body, team_of(body, self._own()))
+        place, text, author, unread = read_shortcut(body, team_of(body, self._own()))
         key = f"shortcut:{body.get('trigger_id') or body.get('action_ts')}"
-        await self._accept(replace(self._question(key, place, text), author=author))
+        await self._accept(replace(self._question(key, place, text), author=author, unread=unread))
         await ack()
 
     def _question(self, key: str, place: Place, text: str) -> Question:
@@ -213,6 +214,9 @@ class Intake:
     async def _accept(self, question: Question, *, adopt: bool = False) -> None:
         """Write a question down and queue it, unless it has been already."""
         if await self._inbox.add(question, adopt=adopt):
+            if question.wish == STOP:
+                # At once: what is written right behind it is not for Calla any more.
+                await self._inbox.leave(question.conversation)
             # Only the inbox is waited for, which keeps the order of arrival.
             self._lanes.put(question)
 

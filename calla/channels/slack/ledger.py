@@ -74,6 +74,7 @@ class Ledger:
         self._database = Database(url, threads=1)
         self.engine = self._database.engine
         self._late: deque[Callable[[], Any]] = deque()
+        self._found: dict[str, list[Any]] = {}
         self._writing: Optional[asyncio.Task[None]] = None
 
     async def ask(self, function: Callable[[], T], otherwise: T) -> T:
@@ -149,8 +150,24 @@ class Ledger:
             owner: name of the process that takes them.
             alive: owners that are still running and keep theirs.
             since: rows accepted before (seconds since the epoch) are left alone.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
         """
-        return await self.ask(lambda: self._take_over(content, owner, alive, since), [])
+        return await self.hand_out(content.table.name, lambda: self._take_over(content, owner, alive, since))
+
+    async def hand_out(self, what: str, function: Callable[[], list[T]]) -> list[T]:
+        """Call the database for what it tells once only; the next call returns what one found that was given up.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
+        """
+        found = self._found.setdefault(what, [])
+        await self._database.call(lambda: found.extend(function()))
+        handed, found[:] = list(found), []
+        return handed
 
     def _take_over(self, content: sa.Column[Any], owner: str, alive: Container[str], since: float) -> list[str]:
         table: sa.Table = content.table

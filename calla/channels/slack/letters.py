@@ -224,6 +224,10 @@ class Letters:
 
         Args:
             alive: owners that are still running and keep theirs.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
         """
         left = await self._ledger.take_over(LETTERS.c.letter, self._owner, alive)
         letters = [Letter.from_dict(json.loads(letter)) for letter in left]
@@ -284,11 +288,16 @@ class Letters:
         return await self._ledger.sure(look)
 
     async def lost_referrals(self) -> int:
-        """Return how many referrals could not be delivered."""
+        """Return how many referrals could not be delivered.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
+        """
         query = sa.select((sa.func.count(),)).select_from(LETTERS).where(LETTERS.c.lost & LETTERS.c.referral)
 
         def look() -> int:
             with self._engine.begin() as connection:
                 return int(connection.execute(query).scalar() or 0)
 
-        return await self._ledger.ask(look, 0)
+        return await self._ledger.sure(look)

@@ -104,7 +104,12 @@ class Outbox:
         return True
 
     async def take_over(self, alive: Container[str] = ()) -> int:
-        """Queue the letters of processes that are gone; returns how many."""
+        """Queue the letters of processes that are gone; returns how many.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if the database refuses.
+            DatabaseHangsError: if it does not answer.
+        """
         self.lost_referrals = max(self.lost_referrals, await self._letters.lost_referrals())
         letters = await self._letters.take_over(alive)
         for letter in letters:

@@ -35,9 +35,10 @@ _NO_SMALL_TALK = tuple(
 
 def keeps_out(name: str) -> bool:
     """Say whether Calla leaves a response unsaid where nobody has mentioned it."""
+    # A detail of a topic is like its topic, a language like all others.
     if name.startswith("utter_chat/"):
-        return name not in _NO_SMALL_TALK
-    return name in _KEEPS_OUT
+        return name.partition(".")[0] not in _NO_SMALL_TALK
+    return name.partition("/")[0] in _KEEPS_OUT
 
 
 class SlackOutput(OutputChannel):
@@ -48,18 +49,22 @@ class SlackOutput(OutputChannel):
         outbox: sends the messages.
         words: the texts.
         care: tells the care team.
+        only_owed: whether nothing is said but referrals, and what belongs to erasing.
 
     Attributes:
-        names: named responses that Rasa said.
+        names: named responses that Rasa said, of those that may be.
         erase: whether the person has confirmed that everything shall be erased.
     """
 
-    def __init__(self, question: Question, outbox: Outbox, words: SlackWords, care: Care) -> None:
+    def __init__(
+        self, question: Question, outbox: Outbox, words: SlackWords, care: Care, *, only_owed: bool = False
+    ) -> None:
         self._question = question
         self._place = question.place
         self._outbox = outbox
         self._words = words
         self._care = care
+        self._only_owed = only_owed
         self._private = False
         self._pointed = False
         self._parts: dict[str, int] = {}
@@ -78,6 +83,8 @@ class SlackOutput(OutputChannel):
     async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
         """Say a message of Rasa's."""
         name = name_of(message)
+        if self._only_owed and not (is_referral(name) or name in (ERASE_RESPONSE, *CONFIRMED)):
+            return
         self.names.append(name)
         if name in CONFIRMED:
             # Done is said when it is done (``calla.channels.slack.erasure``).

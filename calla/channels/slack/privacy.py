@@ -99,8 +99,11 @@ class Privacy:
         deleted = kept = 0
         for id, channel, ts in await self._letters.posted(person):
             try:
-                await self._client.chat_delete(channel=channel, ts=ts)
-                deleted += 1
+                if not ts:
+                    kept += 1
+                else:
+                    await self._client.chat_delete(channel=channel, ts=ts)
+                    deleted += 1
             except Exception as error:
                 if classified(error).code not in _GONE:
                     logger.warning("Slack does not delete a message (%s).", reason(error))

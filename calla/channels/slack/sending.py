@@ -20,8 +20,8 @@ CALL_DEADLINE = 15.0
 EVENT_TYPE = "calla_message"
 # Seconds by which Slack's clock and ours may differ.
 CLOCKS = 300.0
-# Messages that are looked through for one that may have arrived.
-LOOK_THROUGH = 100
+# Messages of a page, and pages, that are looked through for one that may have arrived.
+LOOK_THROUGH, MAX_PAGES = 100, 10
 # Kinds of blocks that an older Slack does not know, by how plain a letter has become.
 _LEFT_OUT = ((), ("context_actions",))
 
@@ -38,7 +38,7 @@ class Sender:
         self._hosts = {"hooks.slack.com", "hooks.slack-gov.com", urlsplit(client.base_url).hostname}
 
     async def send(self, letter: Letter, way: Way) -> tuple[Optional[str], Optional[str]]:
-        """Hand a letter over; returns channel and timestamp where Slack tells them.
+        """Hand a letter over; returns channel and timestamp where it stands, as far as Slack tells.
 
         Raises:
             DeliveryError: if Slack does not take it, or nobody knows whether it did.
@@ -47,7 +47,8 @@ class Sender:
         try:
             if way.kind == URL:
                 await self._respond(letter, way, blocks)
-                return None, None
+                # Shown to all it stays, and Slack does not tell where: it cannot be deleted.
+                return (way.channel, "") if way.show else (None, None)
             if way.kind == EPHEMERAL:
                 await self._client.chat_postEphemeral(
                     channel=way.channel, user=way.user, text=letter.text, blocks=blocks, thread_ts=way.thread
@@ -60,7 +61,7 @@ class Sender:
                 thread_ts=way.thread,
                 unfurl_links=False,
                 unfurl_media=False,
-                metadata={"event_type": EVENT_TYPE, "event_payload": {"id": letter.id}},
+                metadata=_metadata(letter),
             )
             return str(answer["channel"]), str(answer["ts"])
         except Exception as error:
@@ -113,10 +114,7 @@ class Sender:
                 "limit": LOOK_THROUGH,
                 "include_all_metadata": True,
             }
-            if way.thread:
-                found = await self._client.conversations_replies(ts=way.thread, **about)
-            else:
-                found = await self._client.conversations_history(**about)
+            found = await self._messages_since(way, about)
         except Exception as error:
             problem = classified(error)
             if problem.way_on == WAIT and problem.code != "missing_scope":
@@ -124,11 +122,33 @@ class Sender:
             # Nobody can say; twice is better than never.
             logger.warning("Slack does not tell whether a message has arrived (%s).", problem)
             return None
-        for message in found.get("messages") or []:
+        for message in found:
             metadata = message.get("metadata") or {}
             if (metadata.get("event_payload") or {}).get("id") == letter.id:
                 return channel, str(message["ts"])
         return None
+
+    async def _messages_since(self, way: Way, about: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the messages that stand where a letter may have arrived, page after page."""
+        found: list[dict[str, Any]] = []
+        for _ in range(MAX_PAGES):
+            if way.thread:
+                page = await self._client.conversations_replies(ts=way.thread, **about)
+            else:
+                page = await self._client.conversations_history(**about)
+            found.extend(page.get("messages") or [])
+            cursor = (page.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                break
+            about["cursor"] = cursor
+        return found
+
+
+def _metadata(letter: Letter) -> Optional[dict[str, Any]]:
+    """Return what tells later which letter it was, unless Slack finds fault with that too."""
+    if letter.plainness >= len(_LEFT_OUT):
+        return None
+    return {"event_type": EVENT_TYPE, "event_payload": {"id": letter.id}}
 
 
 def _blocks(letter: Letter) -> Optional[list[dict[str, Any]]]:
