@@ -44,7 +44,7 @@ THRESHOLDS = {
     # Probability of an emergency, or of a crisis, from which its text is given, if it is as probable
     # that anything is owed; probability of being outside the field from which what sounds like one
     # and is none owes nothing else.
-    "acute_from": 0.25,
+    "acute_from": 0.3,
     "acute_owed_from": 0.2,
     "outside_from": 0.8,
     # Certainty from which it is clear what a general question asks; log-odds up to which no danger is

@@ -287,6 +287,8 @@ def questions_of(
     # What may have been asked besides is a press away.
     besides = [c.judgement.label for c, p in weighed if p >= OFFER_FROM and c.judgement.label.startswith(f"{FAQ}/")]
     labels = dict.fromkeys([only.label, *besides, *only.candidates])
+    # A danger is no choice on a button.
+    labels = {label: None for label in labels if not label.startswith(f"{REFERRAL}/")}
     return [replace(only, candidates=tuple(labels)[: MAX_CANDIDATES + 1])] if besides else [only]
 
 

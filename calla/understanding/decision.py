@@ -9,6 +9,7 @@ from typing import Optional, Sequence
 from calla.catalogue import CHAT, FAQ, Catalogue, Topic
 from calla.plan import ACUTE, MEMORY, SCREEN, TOPIC, Owed, Plan, Referral, in_short, reduced
 from calla.safety.screen import Finding
+from calla.safety.vocabulary import KINDS
 from calla.understanding import reference
 from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer
 from calla.understanding.asked import questions_of
@@ -69,10 +70,12 @@ def decide(
         owes = owed(reading, findings, judging, before)
         leant_on = _leant_on(reading, judging, catalogue, memory) or before
         judged = [] if reading.language != ENGLISH else questions_of(reading, judging, catalogue, leant_on)
-        owes.extend(_remembered(reading, judged, owes, judging, catalogue, memory))
-        plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes))
+        open_still = _remembered(reading, judged, judging, catalogue, memory)
+        plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes or open_still))
         if plan.outcome == "answer" and reading.language == ENGLISH:
             owes = in_general(reading, owes, judging)
+        if all(each.by == TOPIC for each in owes) or any(KINDS[each.name] in ACUTE for each in open_still):
+            owes.extend(open_still)
         plan.owed = [*owes, *plan.owed]
         named = _spoken_of(reading, judging, catalogue)
     else:
@@ -120,7 +123,6 @@ def _meant(reading: Reading) -> Reading:
 def _remembered(
     reading: Reading,
     judged: Sequence[Judgement],
-    owes: Sequence[Owed],
     judging: Judging,
     catalogue: Catalogue,
     memory: Memory,
@@ -132,7 +134,7 @@ def _remembered(
         just_now = memory.dangers[acute[0]] == 1
         return [] if _unrelated(reading, judged, catalogue, just_now=just_now) else [Owed(acute[0], MEMORY)]
     findings = memory.findings()
-    if findings and not owes and _is_about_it(reading, judged, judging, catalogue):
+    if findings and _is_about_it(reading, judged, judging, catalogue):
         return [Owed(findings[0], MEMORY)]
     return []
 
