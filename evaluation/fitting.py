@@ -45,7 +45,7 @@ THRESHOLDS = {
     # that anything is owed; probability of being outside the field from which what sounds like one
     # and is none owes nothing else.
     "acute_from": 0.3,
-    "acute_owed_from": 0.2,
+    "acute_owed_from": 0.15,
     "outside_from": 0.8,
     # Certainty from which it is clear what a general question asks; log-odds up to which no danger is
     # heard in one: in doubt, where it is clear, and where it is clear but somebody is spoken of.

@@ -10,6 +10,12 @@ _PERSON = re.compile(
     r"daughter|son|aunt|gran|nan|friend|hers?|she|she's|shes|he|he's|hes|his|him|they|patient|toddler|baby|child)\b",
     re.I,
 )
+# In a few words the person is left out: "had some since Sunday", "got that too".
+_LEFT_OUT = re.compile(
+    r"^(?:(?:yes|yeah|yep|yup|well|so|and|but|also|ok|actually)[\s,.]+)*(?:have|having|had|got|getting|been|feel|felt|"
+    r"found|noticed|seen|saw|took|taking|take|taken|stopped|started|missed|skipped|cancelled|same here|me too)\b",
+    re.I,
+)
 # Denials in the manner of NegEx (Chapman et al. 2001): learned models read past them.
 # They are only evidence against a danger that can be denied; the screen has its own rules
 # of context, and "but" takes a denial back.
@@ -35,3 +41,8 @@ def is_denied(text: str) -> bool:
 def speaks_of_a_person(text: str) -> bool:
     """Say whether a text is about somebody: the writer, or somebody near."""
     return bool(_PERSON.search(text))
+
+
+def leaves_out_a_person(text: str) -> bool:
+    """Say whether a text tells something of the writer without a word for her."""
+    return bool(_LEFT_OUT.search(text))

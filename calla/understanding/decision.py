@@ -13,6 +13,7 @@ from calla.safety.vocabulary import KINDS
 from calla.understanding import reference
 from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer
 from calla.understanding.asked import questions_of
+from calla.understanding.context import speaks_of_a_person
 from calla.understanding.cutting import parts_of
 from calla.understanding.judgement import Judgement, Judging, Models
 from calla.understanding.language import ENGLISH
@@ -149,7 +150,8 @@ def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalog
         just_now: whether the turn before was the emergency.
     """
     topics = [catalogue.by_intent(j.label) for j in judged if j.certainty >= _UNRELATED_FROM and j.outcome == "answer"]
-    if just_now and any(topic and topic.aspect in _TO_ACT_ON for topic in topics):
+    # "He is 61 and takes amlodipine", said next, is more of the same.
+    if just_now and (speaks_of_a_person(reading.text) or any(t and t.aspect in _TO_ACT_ON for t in topics)):
         return False
     return any(
         topic and topic.group == FAQ and topic.id != "worried_or_anxious" and catalogue.names_subject(reading.text)

@@ -19,7 +19,7 @@ from calla.plan import ACUTE, MODEL, SCREEN, TOPIC, Owed
 from calla.safety.screen import Finding, load_screen
 from calla.safety.vocabulary import KINDS
 from calla.understanding import reference
-from calla.understanding.context import UNDENIABLE, is_denied, speaks_of_a_person
+from calla.understanding.context import UNDENIABLE, is_denied, leaves_out_a_person, speaks_of_a_person
 from calla.understanding.judgement import Judging, log_odds, logistic
 from calla.understanding.language import ENGLISH
 from calla.understanding.reading import Reading
@@ -70,7 +70,7 @@ def completed(text: str, before: Optional[Topic]) -> list[str]:
     subject = before.subject or before.title
     if number := _NUMBER.match(text):
         return [f"{subject} {number.group(1)}"]
-    if not speaks_of_a_person(text):
+    if not speaks_of_a_person(text) and not leaves_out_a_person(text):
         return []
     return list(dict.fromkeys([reference.put_subject(text, subject), f"{before.title.rstrip('?')}: {text}"]))
 

@@ -29,6 +29,8 @@ HIDDEN, PENALTY, PASSES = 512, 1e-2, 12
 HARD_CLAUSES = 9_000
 # Log-odds from which a clause of an example that owes a referral is the one that says so.
 CLAUSE_FROM = 1.0
+# Log-odds from which a clause of a harmless example sounds like a danger.
+SOUNDS_FROM = -2.0
 # Words from which a clause may be an emergency or a crisis by itself, without a rule that agrees.
 TELLING = 6
 # Odds that floats can tell from certainty.
@@ -85,8 +87,7 @@ class UrgencyModel:
         grams = hstack([self._words.fit(texts), letters]).tocsr()
         wording = LogisticRegression(C=10, solver="liblinear").fit(grams, np.array(owed) != NONE)
         danger, of_danger, names = self._dangers(texts, owed, wording)
-        harmless = self._harmless(texts, owed)
-        of_harmless = self._grams(harmless)
+        harmless, of_harmless = self._harmless(texts, owed, wording)
         every = [*owed, *names, *(NONE for _ in harmless)]
         wording.fit(vstack([grams, of_danger, of_harmless]), np.array(every) != NONE)
         hardest = np.argsort(-wording.decision_function(of_harmless))[:HARD_CLAUSES]
@@ -115,11 +116,20 @@ class UrgencyModel:
         kept = list(said)
         return [told[i][0] for i in kept], grams[kept], list(said.values())
 
-    @staticmethod
-    def _harmless(texts: Sequence[str], owed: Sequence[str]) -> list[str]:
-        """Return the clauses of harmless examples, each once."""
+    def _harmless(
+        self, texts: Sequence[str], owed: Sequence[str], wording: LogisticRegression
+    ) -> tuple[list[str], csr_matrix]:
+        """Return the clauses of harmless examples, each once, and their n-grams.
+
+        "She collapsed, the tent I mean" is harmless as a whole; "she collapsed" is not. So a clause
+        that sounds like a danger and in which a rule hears one teaches nothing.
+        """
         cut = [clauses_of(text) for text, name in zip(texts, owed, strict=True) if name == NONE]
-        return list(dict.fromkeys(clause for clauses in cut if len(clauses) > 1 for clause in clauses))
+        found = list(dict.fromkeys(clause for clauses in cut if len(clauses) > 1 for clause in clauses))
+        grams = self._grams(found)
+        odds = wording.decision_function(grams)
+        kept = [i for i, clause in enumerate(found) if odds[i] < SOUNDS_FROM or not load_screen().find(clause)]
+        return [found[i] for i in kept], grams[kept]
 
     def _grams(self, texts: Sequence[str]) -> csr_matrix:
         return hstack([self._words.rows(texts), self._letters.rows(texts)]).tocsr()
