@@ -9,7 +9,7 @@ import json
 import time
 import uuid
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import requests
 from fake_slack import APP_TOKEN, BOT_TOKEN, BOT_USER, SIGNING_SECRET, TEAM, Call, FakeSlack
@@ -207,6 +207,13 @@ class Workspace:
             shown = {"text": standing.get("text", ""), "blocks": standing.get("blocks") or []}
             payload["message"] = {"ts": ts, "user": BOT_USER, **shown, **({"thread_ts": thread} if thread else {})}
         return self.interact(payload), url
+
+    def until(self, ready: Callable[[], Any], seconds: float = 60.0) -> None:
+        """Wait until something is so that only the server can tell, which tells nobody when it changes."""
+        end = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < end, "The server waited in vain."
+            time.sleep(0.1)
 
     def settled(self) -> None:
         """Wait until everything before is dealt with: a question asked now is answered."""

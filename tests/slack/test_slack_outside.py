@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
-import time
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
 import pytest
 from fake_slack import APP_TOKEN, FakeSlack
@@ -43,13 +42,6 @@ class OnSocket(Workspace):
         """Deliver an event and wait until it is acknowledged."""
         self.fake.wait(lambda: self.fake.sockets, 60)
         self.fake.wait_ack(self.fake.send_envelope("events_api", self.event(event)))
-
-    def until(self, ready: Callable[[], Any], seconds: float = 60.0) -> None:
-        """Wait until something is so that /health tells, which tells nobody when it changes."""
-        end = time.monotonic() + seconds
-        while not ready():
-            assert time.monotonic() < end, "The server waited in vain."
-            time.sleep(0.1)
 
     def until_nothing_waits(self) -> None:
         """Wait until Slack has taken everything."""
