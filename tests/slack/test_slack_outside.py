@@ -179,13 +179,17 @@ def refused(slack: FakeSlack, channel: str) -> bool:
     return any(call.error and call.args.get("channel") == channel for call in slack.calls)
 
 
-@pytest.mark.drill
 def test_a_socket_that_falls_silent_is_replaced(team: OnSocket, slack: FakeSlack) -> None:
-    opened = slack.opened
+    def well() -> bool:
+        return bool(slack.sockets and team.server.health()["slack"]["socket"] == "ok")
+
+    team.until(well)
+    opened, silent = slack.opened, slack.sockets[-1]
     slack.silent = True
     slack.wait(lambda: slack.opened > opened, 120)
     slack.silent = False
-    team.until(lambda: team.server.health()["slack"]["socket"] == "ok" and slack.sockets)
+    slack.wait(lambda: silent not in slack.sockets and slack.sockets, 60)
+    team.until(well)
     user, channel = team.dm()
     team.tells(team.message(user, channel, QUESTION))
     assert slack.wait_posts(channel, 1, 60)[0].names == [ANSWER]
