@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import itertools
 import json
+import sqlite3
 import time
 import uuid
 from pathlib import Path
@@ -216,7 +218,16 @@ class Workspace:
             time.sleep(0.1)
 
     def settled(self) -> None:
-        """Wait until everything before is dealt with: a question asked now is answered."""
+        """Wait until everything before is dealt with: a question asked now is answered, and none is open."""
         user, channel = self.dm()
         assert self.deliver(self.message(user, channel, "hello")).status_code == 200
-        self.fake.wait_posts(channel)
+        self.fake.wait_posts(channel, 1, 60)
+        # Conversations are answered side by side: that one is answered says nothing of the others.
+        self.until(lambda: self.open_rows() == 0)
+
+    def open_rows(self) -> int:
+        """Return how many questions wait for an answer, and messages for Slack."""
+        questions = "SELECT count(*) FROM slack_questions WHERE question IS NOT NULL"
+        letters = "SELECT count(*) FROM slack_letters WHERE letter IS NOT NULL"
+        with contextlib.closing(sqlite3.connect(self.server.folder / "calla.db")) as database:
+            return int(database.execute(f"SELECT ({questions}) + ({letters})").fetchone()[0])
