@@ -229,5 +229,7 @@ class Workspace:
         """Return how many questions wait for an answer, and messages for Slack."""
         questions = "SELECT count(*) FROM slack_questions WHERE question IS NOT NULL"
         letters = "SELECT count(*) FROM slack_letters WHERE letter IS NOT NULL"
-        with contextlib.closing(sqlite3.connect(self.server.folder / "calla.db")) as database:
+        own = f"sqlite:///{self.server.folder / 'calla.db'}"
+        file = (self.server.environment.get("DATABASE_URL") or own).removeprefix("sqlite:///")
+        with contextlib.closing(sqlite3.connect(file)) as database:
             return int(database.execute(f"SELECT ({questions}) + ({letters})").fetchone()[0])
