@@ -55,6 +55,8 @@ class ServerProcess:
             "CALLA_ACTION_PORT": str(free_port()),
             **environment,
         }
+        # What Python runs.
+        self.program = ["-m", "calla.server"]
         self.process: Optional[subprocess.Popen[bytes]] = None
 
     def start(self) -> Self:
@@ -70,7 +72,7 @@ class ServerProcess:
         """Start without waiting."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "calla.server"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [sys.executable, *self.program], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
 
     def wait(self) -> Self:

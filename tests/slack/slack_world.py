@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import itertools
 import json
+import sqlite3
 import time
 import uuid
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import requests
 from fake_slack import APP_TOKEN, BOT_TOKEN, BOT_USER, SIGNING_SECRET, TEAM, Call, FakeSlack
@@ -208,8 +210,26 @@ class Workspace:
             payload["message"] = {"ts": ts, "user": BOT_USER, **shown, **({"thread_ts": thread} if thread else {})}
         return self.interact(payload), url
 
+    def until(self, ready: Callable[[], Any], seconds: float = 60.0) -> None:
+        """Wait until something is so that only the server can tell, which tells nobody when it changes."""
+        end = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < end, "The server waited in vain."
+            time.sleep(0.1)
+
     def settled(self) -> None:
-        """Wait until everything before is dealt with: a question asked now is answered."""
+        """Wait until everything before is dealt with: a question asked now is answered, and none is open."""
         user, channel = self.dm()
         assert self.deliver(self.message(user, channel, "hello")).status_code == 200
-        self.fake.wait_posts(channel)
+        self.fake.wait_posts(channel, 1, 60)
+        # Conversations are answered side by side: that one is answered says nothing of the others.
+        self.until(lambda: self.open_rows() == 0)
+
+    def open_rows(self) -> int:
+        """Return how many questions wait for an answer, and messages for Slack."""
+        questions = "SELECT count(*) FROM slack_questions WHERE question IS NOT NULL"
+        letters = "SELECT count(*) FROM slack_letters WHERE letter IS NOT NULL"
+        own = f"sqlite:///{self.server.folder / 'calla.db'}"
+        file = (self.server.environment.get("DATABASE_URL") or own).removeprefix("sqlite:///")
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            return int(database.execute(f"SELECT ({questions}) + ({letters})").fetchone()[0])

@@ -75,6 +75,8 @@ def test_a_signature_counts_for_five_minutes(workspace: Workspace, fake: FakeSla
     body = body_of(workspace, user, channel)
     headers = {**sign(body, timestamp=int(time.time()) + seconds), "Content-Type": "application/json"}
     assert requests.post(workspace.webhook, data=body, headers=headers, timeout=10).status_code == status
+    if status == 200:
+        fake.wait_posts(channel, 1, 60)
     workspace.settled()
     assert len(fake.posts(channel)) == (1 if status == 200 else 0)
 

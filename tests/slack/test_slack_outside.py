@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
-import time
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
 import pytest
 from fake_slack import APP_TOKEN, FakeSlack
@@ -43,13 +42,6 @@ class OnSocket(Workspace):
         """Deliver an event and wait until it is acknowledged."""
         self.fake.wait(lambda: self.fake.sockets, 60)
         self.fake.wait_ack(self.fake.send_envelope("events_api", self.event(event)))
-
-    def until(self, ready: Callable[[], Any], seconds: float = 60.0) -> None:
-        """Wait until something is so that /health tells, which tells nobody when it changes."""
-        end = time.monotonic() + seconds
-        while not ready():
-            assert time.monotonic() < end, "The server waited in vain."
-            time.sleep(0.1)
 
     def until_nothing_waits(self) -> None:
         """Wait until Slack has taken everything."""
@@ -187,13 +179,17 @@ def refused(slack: FakeSlack, channel: str) -> bool:
     return any(call.error and call.args.get("channel") == channel for call in slack.calls)
 
 
-@pytest.mark.drill
 def test_a_socket_that_falls_silent_is_replaced(team: OnSocket, slack: FakeSlack) -> None:
-    opened = slack.opened
+    def well() -> bool:
+        return bool(slack.sockets and team.server.health()["slack"]["socket"] == "ok")
+
+    team.until(well)
+    opened, silent = slack.opened, slack.sockets[-1]
     slack.silent = True
     slack.wait(lambda: slack.opened > opened, 120)
     slack.silent = False
-    team.until(lambda: team.server.health()["slack"]["socket"] == "ok" and slack.sockets)
+    slack.wait(lambda: silent not in slack.sockets and slack.sockets, 60)
+    team.until(well)
     user, channel = team.dm()
     team.tells(team.message(user, channel, QUESTION))
     assert slack.wait_posts(channel, 1, 60)[0].names == [ANSWER]
