@@ -43,7 +43,8 @@ STEPS = {
     "before the first message is sent": Step(Sender, "send"),
     "before the second message is sent": Step(Sender, "send", 2),
     "before it is noted as sent": Step(Letters, "sent"),
-    "before the question is done": Step(Inbox, "done"),
+    "before the first question is done": Step(Inbox, "done"),
+    "before the last question is done": Step(Inbox, "done", 3),
 }
 
 
