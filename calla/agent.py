@@ -79,6 +79,11 @@ class WatchedChannel(OutputChannel):
         return self._channel.name()
 
     @property
+    def seconds(self) -> float:
+        """Seconds since the message came, also those that it waited to be screened."""
+        return time.monotonic() - self._began
+
+    @property
     def referrals(self) -> list[str]:
         """Names of the referrals that have gone out."""
         return [name for name in self.sent if intake.is_referral(name)]
@@ -114,7 +119,7 @@ class WatchedChannel(OutputChannel):
             if way != "plan":
                 self._stood_in.append(name)
             if self.to_referral is None:
-                self.to_referral = time.monotonic() - self._began
+                self.to_referral = self.seconds
                 TO_REFERRAL.observe(self.to_referral)
             kind = str((message.get("metadata") or {}).get("kind") or "urgent")
             REFERRALS.labels(kind, way).inc()
@@ -209,7 +214,6 @@ class GuardedAgent(Agent):
         channel_name = watched.name()
         message.output_channel = watched
         MESSAGES.labels(str(message.input_channel or channel_name)).inc()
-        began = asyncio.get_running_loop().time()
         handling = asyncio.ensure_future(self._handle(message))
         result = None
         try:
@@ -226,11 +230,12 @@ class GuardedAgent(Agent):
         if watched.erase:
             asked = await self._was_asked(message.sender_id)
             await self._send(await self.forget(message.sender_id) if asked else ASK_RESPONSE, message, watched)
-        self._note(message, watched, channel_name, asyncio.get_running_loop().time() - began)
+        self._note(message, watched, channel_name)
         return result
 
-    def _note(self, message: UserMessage, watched: WatchedChannel, channel: str, seconds: float) -> None:
+    def _note(self, message: UserMessage, watched: WatchedChannel, channel: str) -> None:
         """Count what became of a message, and have it noted; after an erasure there is nothing to note."""
+        seconds = watched.seconds
         plan = (message.parse_data or {}).get(PLAN)
         TO_END.observe(seconds)
         OUTCOMES.labels(str((plan or {}).get("outcome") or "failed")).inc()
