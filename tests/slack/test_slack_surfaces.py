@@ -343,6 +343,8 @@ def test_delete_my_data_erases_the_conversation(workspace: Workspace, fake: Fake
     first = workspace.mention(user, channel, f"what are calcifications, {word}?")
     workspace.deliver(first)
     fake.wait_posts(channel)
+    # Said first, stored then.
+    workspace.settled()
     database = sqlite3.connect(server.folder / "calla.db")
     count = "SELECT count(*) FROM events WHERE data LIKE ?"
     assert database.execute(count, (f"%{word}%",)).fetchone()[0] > 0
