@@ -9,7 +9,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Callable, Iterator, Mapping
 
-from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, fold
+from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REASSURING, REFERRAL, fold
 from calla.content.files import Entry, Problem, did_you_mean
 
 # Words.
@@ -35,7 +35,7 @@ ASPECTS = (
 )  # fmt: skip
 LEVELS = ("none", "soft", "always")
 KINDS = ("emergency", "crisis", "urgent", "planned", "prescriber")
-TONES = ("reassuring",)
+TONES = (REASSURING,)
 PRESSED_BY_CHANCE = frozenset({"yes", "no", "on", "off", "ok", "okay", "more", "stop", "help", "true", "false"})
 FORBIDDEN = re.compile(
     r"\b(?:dissolv\w*|cur(?:e|es|ed|ing|able)|detox\w*|revers\w*)\b|nothing to worry about|nothing is wrong"

@@ -288,8 +288,8 @@ def questions_of(
     besides = [c.judgement.label for c, p in weighed if p >= OFFER_FROM and c.judgement.label.startswith(f"{FAQ}/")]
     labels = dict.fromkeys([only.label, *besides, *only.candidates])
     # A danger is no choice on a button.
-    labels = {label: None for label in labels if not label.startswith(f"{REFERRAL}/")}
-    return [replace(only, candidates=tuple(labels)[: MAX_CANDIDATES + 1])] if besides else [only]
+    offered = [label for label in labels if not label.startswith(f"{REFERRAL}/")]
+    return [replace(only, candidates=tuple(offered[: MAX_CANDIDATES + 1]))] if besides else [only]
 
 
 def _in_context(text: str, judging: Judging, catalogue: Catalogue, before: Optional[Topic]) -> Optional[Judgement]:

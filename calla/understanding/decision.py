@@ -11,7 +11,7 @@ from calla.plan import ACUTE, MEMORY, SCREEN, TOPIC, Owed, Plan, Referral, in_sh
 from calla.safety.screen import Finding
 from calla.safety.vocabulary import KINDS
 from calla.understanding import reference
-from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer
+from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer, resolved
 from calla.understanding.asked import questions_of
 from calla.understanding.context import speaks_of_a_person
 from calla.understanding.cutting import parts_of
@@ -30,7 +30,7 @@ _WORDS = re.compile(r"[\w'-]+")
 # Certainty from which a message is plainly about something else than an open emergency.
 _UNRELATED_FROM = 0.9
 # What has no answer that "is it common" could lean on: a symptom of one's own, an emergency, a crisis.
-_NAME_NOTHING = frozenset({"red_flag_symptom", "emergency", "emotional_crisis"})
+_WITHOUT_SUBJECT = frozenset({"red_flag_symptom", "emergency", "emotional_crisis"})
 # Certainty from which a short message asks something plain by its own words, and share of what
 # it says of the field from which a message of a finding names a topic.
 _PLAIN_FROM = 0.6
@@ -69,8 +69,10 @@ def decide(
     if plan is None:
         judging.learn(reading.units)
         owes = owed(reading, findings, judging, before)
-        leant_on = _leant_on(reading, judging, catalogue, memory) or before
-        judged = [] if reading.language != ENGLISH else questions_of(reading, judging, catalogue, leant_on)
+        judged: list[Judgement] = []
+        if reading.language == ENGLISH:
+            leant_on = _leant_on(reading, judging, catalogue, memory) or before
+            judged = questions_of(reading, judging, catalogue, leant_on)
         open_still = _remembered(reading, judged, judging, catalogue, memory)
         plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes or open_still))
         if plan.outcome == "answer" and reading.language == ENGLISH:
@@ -78,7 +80,8 @@ def decide(
         if all(each.by == TOPIC for each in owes) or any(KINDS[each.name] in ACUTE for each in open_still):
             owes.extend(open_still)
         plan.owed = [*owes, *plan.owed]
-        named = _spoken_of(reading, judging, catalogue)
+        if plan.owed and reading.language == ENGLISH:
+            named = _spoken_of(reading, judging, catalogue)
     else:
         # A title that was pressed is plain; what stands beside the name in a payload is not.
         plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload)
@@ -90,7 +93,7 @@ def decide(
 
 def _leant_on(reading: Reading, judging: Judging, catalogue: Catalogue, memory: Memory) -> Optional[Topic]:
     """Return what an open finding named, if a message is not clear without it."""
-    if memory.named is None or reading.language != ENGLISH:
+    if memory.named is None:
         return None
     alone = judging.one(reading.text)
     clear = alone.outcome == "answer" and alone.certainty >= _PLAIN_FROM
@@ -99,16 +102,12 @@ def _leant_on(reading: Reading, judging: Judging, catalogue: Catalogue, memory: 
 
 def _spoken_of(reading: Reading, judging: Judging, catalogue: Catalogue) -> Optional[str]:
     """Return what a message of a finding names: "does it need treatment?" after it asks about that."""
-    if reading.language != ENGLISH:
-        return None
     row = judging.scores(reading.text).probabilities[0]
     faq = [i for i, label in enumerate(judging.labels) if label.startswith(f"{FAQ}/")]
     best = max(faq, key=lambda i: row[i])
     if row[best] < _NAMED_FROM * row[faq].sum():
         return None
-    label = judging.labels[best]
-    detail, p = next(iter(judging.details(reading.text, label).items()))
-    topic = catalogue.by_intent(detail if p >= judging.weights.threshold("detail_from") else label)
+    topic = resolved(Judgement("", judging.labels[best], (), 0.0, 0.0, reading.text), judging, catalogue)
     return topic.id if topic and catalogue.is_named(topic, reading.text) and not topic.reassures else None
 
 
@@ -222,7 +221,7 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory,
     plan.offers = plan.offers[:MAX_OFFERS]
     plan.memory = memory.after(
         topic=plan.topic,
-        named=named if plan.referrals and plan.referrals[0].name not in _NAME_NOTHING else None,
+        named=named if plan.referrals and plan.referrals[0].name not in _WITHOUT_SUBJECT else None,
         offers=plan.offers,
         given={r.name: r.response == f"utter_referral/{r.name}" for r in plan.referrals if r.by != TOPIC},
         said=[*(r.response for r in plan.referrals), *plan.responses],

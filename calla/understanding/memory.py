@@ -67,11 +67,6 @@ class Memory:
         """Return the other referrals that are open, the latest first."""
         return [name for name in self._latest() if KINDS.get(name) not in _ACUTE]
 
-    @property
-    def subject(self) -> Optional[str]:
-        """Id of what "it" stands for: what a finding named, else the topic of the last answer."""
-        return self.named or self.topic
-
     def _latest(self) -> list[str]:
         return sorted(self.dangers, key=lambda name: self.dangers[name])
 

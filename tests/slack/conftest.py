@@ -39,6 +39,14 @@ def workspace(server: CallaServer, fake: FakeSlack) -> Workspace:
     return Workspace(server, fake)
 
 
+@pytest.fixture(scope="module")
+def slack() -> Iterator[FakeSlack]:
+    """Slack, for a module whose server is its own."""
+    fake = FakeSlack()
+    yield fake
+    fake.stop()
+
+
 @pytest.fixture
 def own_slack() -> Iterator[FakeSlack]:
     """Slack, for one test that breaks it."""

@@ -26,14 +26,6 @@ PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
-def slack() -> Iterator[FakeSlack]:
-    """A Slack of this module's own."""
-    fake = FakeSlack()
-    yield fake
-    fake.stop()
-
-
-@pytest.fixture(scope="module")
 def dying(model: None, slack: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
     """A server that kills itself where it is told to."""
     server = CallaServer(tmp_path_factory.mktemp("dying"), slack, SLACK_APP_TOKEN="", PYTHONPATH=str(ROOT))

@@ -45,6 +45,19 @@ def killed_at(here: Here, own_slack: FakeSlack, step: str, monkeypatch: pytest.M
     return reached
 
 
+def asked_and_killed(here: Here, own_slack: FakeSlack, step: str, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Ask in direct messages and kill the channel at a step; returns where it was asked."""
+    here.ready()
+    user, channel = here.dm()
+    reached = killed_at(here, own_slack, step, monkeypatch)
+    here.armed = True
+    here.deliver(here.message(user, channel, text))
+    assert reached.wait(10)
+    here.kill()
+    here.armed = False
+    return channel
+
+
 @pytest.mark.parametrize("text", [QUESTION, LUMP, "both"])
 @pytest.mark.parametrize(
     "step",
@@ -59,14 +72,7 @@ def killed_at(here: Here, own_slack: FakeSlack, step: str, monkeypatch: pytest.M
 def test_killed_between_two_steps_everything_is_said_once(
     here: Here, own_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, step: str, text: str
 ) -> None:
-    here.ready()
-    user, channel = here.dm()
-    reached = killed_at(here, own_slack, step, monkeypatch)
-    here.armed = True
-    here.deliver(here.message(user, channel, text))
-    assert reached.wait(10)
-    here.kill()
-    here.armed = False
+    channel = asked_and_killed(here, own_slack, step, text, monkeypatch)
     here.start().ready()
     expected = 2 if text == "both" else 1
     own_slack.wait_posts(channel, expected)
@@ -109,14 +115,7 @@ def test_what_was_left_is_taken_up_when_the_database_answers_again(
     step: str,
     text: str,
 ) -> None:
-    here.ready()
-    user, channel = here.dm()
-    reached = killed_at(here, own_slack, step, monkeypatch)
-    here.armed = True
-    here.deliver(here.message(user, channel, text))
-    assert reached.wait(10)
-    here.kill()
-    here.armed = False
+    channel = asked_and_killed(here, own_slack, step, text, monkeypatch)
     monkeypatch.setattr("calla.channels.slack.app.AGAIN", 0.05)
     caplog.clear()
     other = sqlite3.connect(here.folder / "calla.db", isolation_level=None)

@@ -24,14 +24,6 @@ BOTH = "My report says BI-RADS 4. Also, what is vitamin K2?"
 
 
 @pytest.fixture(scope="module")
-def slack() -> Iterator[FakeSlack]:
-    """A Slack of this module's own."""
-    fake = FakeSlack()
-    yield fake
-    fake.stop()
-
-
-@pytest.fixture(scope="module")
 def own(model: None, slack: FakeSlack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallaServer]:
     """A server of this module's own, in HTTP mode alone."""
     with CallaServer(tmp_path_factory.mktemp("restart"), slack, SLACK_APP_TOKEN="", CALLA_SECRET="a-secret") as running:

@@ -141,7 +141,9 @@ def test_what_a_finding_names_is_what_it_stands_for() -> None:
     finding = Finding("suspicious_finding", "urgent", "biopsy")
     plan = plan_of(text, {text: {"chat/thanks": 0.7, "faq/biopsy": 0.25}}, findings=(finding,))
     assert after(plan).named == "biopsy"
-    assert after(plan).subject == "biopsy"
+    asked_for = {"does the biopsy keep": "faq/biopsy"}
+    assert plan_of("does it keep?", asked_for, memory=after(plan)).topic == "biopsy"
+    assert plan_of("does it keep?", asked_for).topic is None
     symptom = plan_of(text, {text: {"chat/thanks": 0.7, "faq/biopsy": 0.25}}, findings=(LUMP,))
     assert after(symptom).named is None
 

@@ -175,6 +175,7 @@ export class Connection {
 
   /** The messages that are still to be sent or answered. */
   get pending(): readonly Pending[] { return this.outbox; }
+
   // ----------------------------------------------------------------------------- transport
 
   private connect(token: string): void {
