@@ -36,6 +36,10 @@ INGREDIENTS = (
     "calla/catalogue.py",
     "artefacts/encoder/manifest.json",
 )
+# What editors change; little of it at a time, so that learning goes on from what was learned before.
+CONTENT = ("domain.yml", "data")
+# Begins the name of the file in which a whole training keeps what it learned.
+BEFORE = "learned-"
 # What is read at start, and not from the model: a model is used with those of its time alone.
 READ_LIVE = ("data/safety", "artefacts/weights.json")
 
@@ -44,10 +48,16 @@ class ModelMissingError(RuntimeError):
     """There is no trained model that can be used; the message says how to get one."""
 
 
-def fingerprint(root: Path = ROOT) -> str:
-    """Return a hash over everything that a model is trained from (16 hex digits)."""
+def fingerprint(root: Path = ROOT, *, content: bool = True) -> str:
+    """Return a hash over everything that a model is trained from (16 hex digits).
+
+    Args:
+        root: the project.
+        content: whether topics and texts count; if not, it stands for how a model learns.
+    """
     digest = hashlib.sha256()
-    for name in INGREDIENTS:
+    learning = (*(name for name in INGREDIENTS if name not in CONTENT), "data/safety")
+    for name in INGREDIENTS if content else learning:
         path = root / name
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:

@@ -20,6 +20,7 @@ from typing import Iterator
 from tqdm import tqdm
 
 from calla.model import (
+    BEFORE,
     CHOSEN,
     MODELS,
     ModelMissingError,
@@ -54,6 +55,9 @@ def main() -> int:
             return 0
         print(f"The model {target.relative_to(ROOT)} is damaged; a new one is trained.", file=sys.stderr)
     MODELS.mkdir(exist_ok=True)
+    if forced:
+        for kept in MODELS.glob(f"{BEFORE}*.pickle"):
+            kept.unlink()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=MODELS, prefix=".training") as folder:
         with _progress(), _into(LOG):
@@ -76,7 +80,7 @@ def main() -> int:
 
 
 def _train(folder: Path, target: Path) -> bool:
-    # Nothing is kept from one training to the next but vectors (calla.understanding.vectors).
+    # What is kept from one training to the next is kept by Calla (calla.nlu.understanding).
     os.environ["RASA_MAX_CACHE_SIZE"] = "0"
     from rasa.engine.caching import LocalTrainingCache
     from rasa.engine.recipes.recipe import Recipe
@@ -85,7 +89,7 @@ def _train(folder: Path, target: Path) -> bool:
     from rasa.engine.validation import validate
     from rasa.shared.data import TrainingType
 
-    from calla.graph import OrderedGraphRunner
+    from calla.graph import TrainingGraphRunner
     from calla.importer import TopicImporter
 
     warnings.filterwarnings("ignore")
@@ -97,7 +101,7 @@ def _train(folder: Path, target: Path) -> bool:
     validate(graph)
     try:
         with tempfile.TemporaryDirectory() as parts:
-            trainer = GraphTrainer(LocalModelStorage(Path(parts)), LocalTrainingCache(), OrderedGraphRunner)
+            trainer = GraphTrainer(LocalModelStorage(Path(parts)), LocalTrainingCache(), TrainingGraphRunner)
             trainer.train(graph, importer, folder / target.name, force_retraining=True)
     except Exception:
         traceback.print_exc()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -20,7 +21,7 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue, CatalogueReader
-from calla.model import MODELS
+from calla.model import BEFORE, MODELS, fingerprint
 from calla.nlu.reader import RAW_TEXT
 from calla.plan import PLAN, Plan
 from calla.understanding.decision import decide
@@ -60,7 +61,7 @@ class Understanding(GraphComponent, IntentClassifier):
             # Weight of the spelling beside the meaning (whose weight is 1).
             "spelling_weight": 0.5,
             # Weight of the cosine to the nearest known question beside the log-probability.
-            "similarity_weight": 10.0,
+            "similarity_weight": 24.0,
         }
 
     def __init__(
@@ -97,9 +98,16 @@ class Understanding(GraphComponent, IntentClassifier):
         ]
         if len({label for _, label in examples}) < 2:
             return self._resource
+        MODELS.mkdir(exist_ok=True)
         vectors = VectorCache(load_encoder(), MODELS)
-        learned = learn(examples, training_data.responses, vectors.encode, self._config)
+        kept = MODELS / f"{BEFORE}{fingerprint(content=False)}.pickle"
+        before = learned_before(kept, examples)
+        learned = learn(examples, training_data.responses, vectors.encode, self._config, before)
         vectors.save()
+        if before is None:
+            for old in MODELS.glob(f"{BEFORE}*.pickle"):
+                old.unlink()
+            kept.write_bytes(pickle.dumps(learned, protocol=pickle.HIGHEST_PROTOCOL))
         with self._model_storage.write_to(self._resource) as folder, (Path(folder) / self.FILE).open("wb") as file:
             pickle.dump(learned, file, protocol=pickle.HIGHEST_PROTOCOL)
         return self._resource
@@ -148,6 +156,14 @@ class Understanding(GraphComponent, IntentClassifier):
         for key in ("hidden", "penalty", "passes", "spelling_dimensions", "spelling_weight", "similarity_weight"):
             if config.get(key, 1) <= 0:
                 raise InvalidConfigException(f"Understanding: {key} must be above 0.")
+
+
+def learned_before(file: Path, examples: Sequence[tuple[str, str]]) -> Optional[Learned]:
+    """Return what a whole training left behind, if little has changed since; ``None`` if all must be learned anew."""
+    with contextlib.suppress(OSError, pickle.UnpicklingError, EOFError):
+        learned: Learned = pickle.loads(file.read_bytes())
+        return learned if learned.is_near(examples) else None
+    return None
 
 
 def _select(message: Message, plan: Plan, catalogue: Catalogue) -> None:

@@ -7,6 +7,7 @@ abbreviation that neither knows comes as the names of its letters.
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import Iterable, Sequence
 
 # How the names of letters and digits are written by who hears them.
@@ -47,7 +48,7 @@ class Dictation:
         words = [token.group().casefold() for token in tokens]
         found, at, i = [], 0, 0
         while i < len(words):
-            letters = self._spelt(words[i : i + self._longest])
+            letters = self._spelt(words[i : i + self._longest]) if words[i] in _LETTER_OF else ""
             if letters:
                 found += [text[at : tokens[i].start()], self._known[letters]]
                 at = tokens[i + len(letters) - 1].end()
@@ -56,7 +57,7 @@ class Dictation:
 
     def _spelt(self, words: Sequence[str]) -> str:
         """Return the letters of the longest abbreviation that some words begin with, or nothing."""
-        letters = "".join(_LETTER_OF.get(word, " ") for word in words).partition(" ")[0]
+        letters = "".join(takewhile(bool, (_LETTER_OF.get(word, "") for word in words)))
         for length in range(len(letters), SHORTEST - 1, -1):
             # One letter at least by its name: "b 12" says itself. By the names of digits alone "one two three" counts.
             named = any(

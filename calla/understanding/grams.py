@@ -1,16 +1,18 @@
-"""N-grams of a text and their weights (tf-idf), as scikit-learn learns them, but fast for one text.
+"""N-grams of a text and their weights (tf-idf), as scikit-learn learns them, but fast.
 
-``TfidfVectorizer.transform`` checks and converts for longer than it counts. Messages come
-one at a time, their words come again and again: the n-grams of a word are kept.
+``TfidfVectorizer`` counts the n-grams of every text anew, though texts share their words, and
+for one text it checks and converts for longer than it counts. Here the n-grams of each word are
+counted once: those of a text are the sum over its words.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Callable, NamedTuple, Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 # Words whose n-grams are kept, and texts.
 _WORDS_KEPT, _TEXTS_KEPT = 50_000, 64
@@ -24,33 +26,41 @@ class Row(NamedTuple):
 
 
 class Grams:
-    """Weighs n-grams with a vectorizer.
+    """Counts n-grams with a vectorizer and weighs them (sublinear counts, unit length).
 
     Args:
-        vectorizer: not trained yet; with sublinear counts, and unit length (its default).
+        vectorizer: not trained yet.
         by_word: whether its n-grams never reach beyond a word.
+        rare: n-grams of fewer texts are left out.
     """
 
-    def __init__(self, vectorizer: TfidfVectorizer, *, by_word: bool) -> None:
-        self._vectorizer = vectorizer
-        self._by_word = by_word
+    def __init__(self, vectorizer: CountVectorizer, *, by_word: bool, rare: int) -> None:
+        self._vectorizer, self._by_word, self._rare = vectorizer, by_word, rare
+        self._weigh = TfidfTransformer(sublinear_tf=True)
+        self._begin()
+
+    def _begin(self) -> None:
         self._of_word: dict[str, np.ndarray] = {}
         self._of_text: dict[str, Row] = {}
-        self._analyze: Callable[[str], Sequence[str]] = vectorizer.build_analyzer()
-        self._idf = vectorizer.idf_ if hasattr(vectorizer, "vocabulary_") else np.zeros(0)
+        self._analyze: Callable[[str], Sequence[str]] = self._vectorizer.build_analyzer()
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what is kept for speed, and the analyzer, which cannot be stored."""
-        return {"_vectorizer": self._vectorizer, "_by_word": self._by_word}
+        return {name: self.__dict__[name] for name in ("_vectorizer", "_by_word", "_rare", "_weigh")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Build the analyzer anew."""
-        self.__init__(state["_vectorizer"], by_word=state["_by_word"])  # type: ignore[misc,arg-type]
+        self.__dict__.update(state)
+        self._begin()
 
     def fit(self, texts: Sequence[str]) -> csr_matrix:
         """Learn the n-grams of texts; returns their weights, ``[texts, n-grams]``."""
-        rows = self._vectorizer.fit_transform(texts)
-        self._idf = self._vectorizer.idf_
+        counts = self._counts(texts, self._vectorizer.fit_transform)
+        enough = counts.getnnz(axis=0) >= self._rare
+        kept, place = np.flatnonzero(enough), np.cumsum(enough) - 1
+        known = self._vectorizer.vocabulary_.items()
+        self._vectorizer.vocabulary_ = {gram: int(place[column]) for gram, column in known if enough[column]}
+        rows: csr_matrix = self._weigh.fit_transform(counts[:, kept])
         return rows
 
     @property
@@ -60,7 +70,19 @@ class Grams:
 
     def rows(self, texts: Sequence[str]) -> csr_matrix:
         """Return the weights of many texts, ``[texts, n-grams]``."""
-        return self._vectorizer.transform(texts)
+        rows: csr_matrix = self._weigh.transform(self._counts(texts, self._vectorizer.transform))
+        return rows
+
+    def _counts(self, texts: Sequence[str], count: Callable[[Sequence[str]], csr_matrix]) -> csr_matrix:
+        pieces = [self._pieces(text) for text in texts]
+        at = {piece: i for i, piece in enumerate(dict.fromkeys(chain.from_iterable(pieces)))}
+        columns = np.array([at[piece] for each in pieces for piece in each], dtype=np.int64)
+        rows = np.repeat(np.arange(len(texts)), [len(each) for each in pieces])
+        ones = np.ones(len(rows), dtype=np.float32)
+        return csr_matrix((ones, (rows, columns)), shape=(len(texts), len(at))) @ count(list(at))
+
+    def _pieces(self, text: str) -> list[str]:
+        return text.lower().split() if self._by_word else [text]
 
     def of(self, text: str) -> Row:
         """Return the n-grams of one text; the same as its row in ``rows``."""
@@ -73,10 +95,9 @@ class Grams:
         return row
 
     def _weighed(self, text: str) -> Row:
-        pieces = text.lower().split() if self._by_word else [text]
-        found = [self._columns_of(piece) for piece in pieces]
+        found = [self._columns_of(piece) for piece in self._pieces(text)]
         columns, counts = np.unique(np.concatenate([*found, np.zeros(0, dtype=np.int64)]), return_counts=True)
-        weights = (1 + np.log(counts)) * self._idf[columns]
+        weights = (1 + np.log(counts)) * self._weigh.idf_[columns]
         length = float(np.sqrt(weights @ weights)) or 1.0
         return Row(columns, (weights / length).astype(np.float32))
 
@@ -94,12 +115,9 @@ class Grams:
 
 def letters_of_words() -> Grams:
     """Return untrained n-grams of two to four letters inside words: they carry spelling."""
-    return Grams(
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=3, dtype=np.float32),
-        by_word=True,
-    )
+    return Grams(CountVectorizer(analyzer="char_wb", ngram_range=(2, 4), dtype=np.float32), by_word=True, rare=3)
 
 
 def words_and_pairs() -> Grams:
     """Return untrained n-grams of one or two words."""
-    return Grams(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, dtype=np.float32), by_word=False)
+    return Grams(CountVectorizer(ngram_range=(1, 2), dtype=np.float32), by_word=False, rare=2)

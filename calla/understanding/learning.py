@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
@@ -20,17 +21,36 @@ from calla.understanding.urgency_model import NONE, UrgencyModel
 
 # Topics of feelings: who is spoken of there is afraid, or somebody near is, and that is no report.
 _FEELINGS = frozenset({"worried_or_anxious", "supporting_someone"})
+# Share of the examples that may differ if learning goes on from what was learned before.
+MOST_CHANGED = 0.01
 # The line before a word's meaning is owed by the topic, not by the words of the question.
 _WORD_REFERRAL, _MEDICINES = "word", "medicines"
 
 
 @dataclass(frozen=True)
 class Learned:
-    """The trained parts of understanding."""
+    """The trained parts of understanding.
+
+    Attributes:
+        spelling: puts words right.
+        topics: knows topics and details.
+        urgency: knows what is owed.
+        examples: hashes of what they have learned from, sorted.
+    """
 
     spelling: Spelling
     topics: TopicModel
     urgency: UrgencyModel
+    examples: np.ndarray
+
+    def is_near(self, examples: Sequence[tuple[str, str]]) -> bool:
+        """Say whether so little differs from these examples that learning may go on from here."""
+        return len(np.setxor1d(self.examples, _hashes(examples))) <= MOST_CHANGED * len(self.examples)
+
+
+def _hashes(examples: Sequence[tuple[str, str]]) -> np.ndarray:
+    digests = (hashlib.blake2b(f"{label}\n{text}".encode(), digest_size=8).digest() for text, label in examples)
+    return np.frombuffer(b"".join(digests), dtype=np.uint64)
 
 
 def learn(
@@ -38,14 +58,20 @@ def learn(
     responses: Mapping[str, list[dict[str, Any]]],
     encode: Callable[[Sequence[str]], np.ndarray],
     config: Mapping[str, Any],
+    before: Optional[Learned] = None,
 ) -> Learned:
     """Train everything.
+
+    After an edit the topics' network, which takes the most time, goes on from what was learned before, and what is
+    owed is learned again only if the new examples are not judged right without it: who mends an answer changes
+    no referral. Spelling and the known questions are always learned from all examples.
 
     Args:
         examples: questions with their labels (full retrieval intents).
         responses: the responses of the domain, with the catalogue in their metadata.
         encode: gives sentence vectors, ``[texts, dimension]``.
         config: settings of the component.
+        before: what was learned from examples that are near to these, with the same settings.
     """
     catalogue = Catalogue(responses)
     # Texts in other languages teach no English.
@@ -55,8 +81,10 @@ def learn(
     texts = [spelling.corrected(clean(text)) for text, _ in examples]
     labels = [label for _, label in examples]
     vectors = encode(texts)
-    letters = letters_of_words()
-    grams = letters.fit(texts)
+    letters = before.topics.letters if before else letters_of_words()
+    grams = letters.rows(texts) if before else letters.fit(texts)
+    hashes = _hashes(examples)
+    new = np.flatnonzero(~np.isin(hashes, before.examples)) if before else np.zeros(0, dtype=np.int64)
     topics = TopicModel(
         letters,
         seed=config["seed"],
@@ -69,23 +97,29 @@ def learn(
     )
     owed = owed_by_examples(zip(texts, labels, strict=True), catalogue)
     known = [i for i, name in enumerate(owed) if name is not None]
-    urgency = UrgencyModel(letters, seed=config["seed"])
+    added = np.intersect1d(known, new)
     # Side by side: much of the work is done outside the interpreter's lock.
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
         learning: list[Future[Any]] = [
-            pool.submit(topics.fit, grams, labels, vectors),
-            pool.submit(
-                urgency.fit,
-                [texts[i] for i in known],
-                grams[known],
-                [owed[i] or NONE for i in known],
-                vectors[known],
-                encode,
-            ),
+            pool.submit(topics.fit, grams, labels, vectors, before.topics if before else None, new)
         ]
+        if before and before.urgency.knows([texts[i] for i in added], [owed[i] or NONE for i in added], vectors[added]):
+            urgency = before.urgency
+        else:
+            urgency = UrgencyModel(letters, seed=config["seed"])
+            learning.append(
+                pool.submit(
+                    urgency.fit,
+                    [texts[i] for i in known],
+                    grams[known],
+                    [owed[i] or NONE for i in known],
+                    vectors[known],
+                    encode,
+                )
+            )
         for each in learning:
             each.result()
-    return Learned(spelling, topics, urgency)
+    return Learned(spelling, topics, urgency, np.unique(hashes))
 
 
 def owed_by_examples(examples: Iterable[tuple[str, str]], catalogue: Catalogue) -> list[Optional[str]]:

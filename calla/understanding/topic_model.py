@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -76,24 +76,33 @@ class TopicModel:
     ) -> None:
         self._weight = spelling_weight
         self._similarity_weight = similarity_weight
-        self._letters = letters
+        self.letters = letters
         self._spelling_dimensions, self._seed = spelling_dimensions, seed
         self._network = Network(hidden=hidden, penalty=penalty, passes=passes, seed=seed)
         self.labels: list[str] = []
         self.details: list[str] = []
         self._directions = np.zeros((0, 0), dtype=np.float32)
-        self._projection = np.zeros((0, 0), dtype=np.float32)
+        self._projection = np.zeros((0, 0), dtype=np.float16)
         self._known = np.zeros((0, 0), dtype=np.float32)
         self._starts = np.zeros(0, dtype=np.int64)
         self._topic_starts = np.zeros(0, dtype=np.int64)
 
-    def fit(self, grams: csr_matrix, labels: Sequence[str], vectors: np.ndarray) -> TopicModel:
+    def fit(
+        self,
+        grams: csr_matrix,
+        labels: Sequence[str],
+        vectors: np.ndarray,
+        before: Optional[TopicModel] = None,
+        new: Sequence[int] | np.ndarray = (),
+    ) -> TopicModel:
         """Train on questions and their labels.
 
         Args:
             grams: the n-grams of the known questions, ``[questions, n-grams]``.
             labels: a label for each: a topic, or a detail of one after a full stop.
             vectors: their sentence vectors, ``[questions, dimension]``.
+            before: a model with the same n-grams that has learned nearly the same; this one goes on from it.
+            new: questions that it has not learned.
         """
         # By topic first: a plain order of labels would put other topics between a topic
         # and its details.
@@ -104,12 +113,15 @@ class TopicModel:
         topics = [detail.partition(".")[0] for detail in self.details]
         self.labels = sorted(set(topics))
         self._topic_starts = np.array([topics.index(topic) for topic in self.labels])
-        at = {detail: i for i, detail in enumerate(self.details)}
-        numbers = np.array([at[label] for label in known])
         self._compare_with(vectors)
-        self._starts = np.searchsorted(numbers, np.arange(len(self.details)))
-        self._learn_spelling(grams)
-        self._network.fit(self._features(vectors, grams @ self._projection), numbers)
+        self._starts = np.array([known.index(detail) for detail in self.details])
+        if before:
+            self._projection = before._projection
+        else:
+            self._learn_spelling(grams)
+        features = self._features(vectors, grams @ self._projection.astype(np.float32))
+        added = np.flatnonzero(np.isin(order, new))
+        self._network.fit(features, known, before._network if before else None, added)
         return self
 
     def _compare_with(self, vectors: np.ndarray) -> None:
@@ -124,7 +136,8 @@ class TopicModel:
         columns = min(self._spelling_dimensions, min(grams.shape[0], CONDENSED_BY, grams.shape[1]) - 1)
         drawn = np.random.default_rng(self._seed).permutation(grams.shape[0])[:CONDENSED_BY]
         condensed = TruncatedSVD(columns, n_iter=2, random_state=self._seed).fit(grams[drawn])
-        self._projection = np.ascontiguousarray(condensed.components_.T, dtype=np.float32)
+        # Half as many bits: it is the largest part of the model, and of a text a few rows are summed.
+        self._projection = np.ascontiguousarray(condensed.components_.T, dtype=np.float16)
 
     def _features(self, vectors: np.ndarray, condensed: np.ndarray) -> np.ndarray:
         lengths = np.linalg.norm(condensed, axis=1, keepdims=True)
@@ -140,8 +153,8 @@ class TopicModel:
         Returns:
             the scores, a row per text.
         """
-        grams = [self._letters.of(text) for text in texts]
-        condensed = np.stack([row.weights @ self._projection[row.columns] for row in grams])
+        grams = [self.letters.of(text) for text in texts]
+        condensed = np.stack([row.weights @ self._projection[row.columns].astype(np.float32) for row in grams])
         p = self._network.probabilities(self._features(vectors, condensed))
         # Questions in rows: the maximum is then taken over whole rows, which is many times faster.
         nearest = np.maximum.reduceat(self._known @ (vectors @ self._directions).T, self._starts, axis=0).T

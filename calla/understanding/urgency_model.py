@@ -24,6 +24,8 @@ from calla.understanding.network import Network
 
 NONE = "none"
 HIDDEN, PENALTY, PASSES = 512, 1e-2, 12
+# Of the regression; a finer one takes longer and tells dangers from the rest no better.
+TOLERANCE = 1e-2
 # Clauses of harmless examples that the network learns from: those that sound most like a
 # danger by their words.
 HARD_CLAUSES = 9_000
@@ -31,6 +33,8 @@ HARD_CLAUSES = 9_000
 CLAUSE_FROM = 1.0
 # Log-odds from which a clause of a harmless example sounds like a danger.
 SOUNDS_FROM = -2.0
+# Log-odds either way from which an example that was not learned is known.
+KNOWN_FROM = 2.0
 # Words from which a clause may be an emergency or a crisis by itself, without a rule that agrees.
 TELLING = 6
 # Odds that floats can tell from certainty.
@@ -85,7 +89,7 @@ class UrgencyModel:
             encode: gives the sentence vectors of more texts.
         """
         grams = hstack([self._words.fit(texts), letters]).tocsr()
-        wording = LogisticRegression(C=10, solver="liblinear").fit(grams, np.array(owed) != NONE)
+        wording = LogisticRegression(C=10, solver="liblinear", tol=TOLERANCE).fit(grams, np.array(owed) != NONE)
         danger, of_danger, names = self._dangers(texts, owed, wording)
         harmless, of_harmless = self._harmless(texts, owed, wording)
         every = [*owed, *names, *(NONE for _ in harmless)]
@@ -130,6 +134,16 @@ class UrgencyModel:
         odds = wording.decision_function(grams)
         kept = [i for i, clause in enumerate(found) if odds[i] < SOUNDS_FROM or not load_screen().find(clause)]
         return [found[i] for i in kept], grams[kept]
+
+    def knows(self, texts: Sequence[str], owed: Sequence[str], vectors: np.ndarray) -> bool:
+        """Say whether it judges examples right without having learned them (arguments as for ``fit``)."""
+        if not texts:
+            return True
+        odds, names = self.score(texts, vectors)
+        heard = [
+            NONE if each < -KNOWN_FROM else self.names[row.argmax()] for each, row in zip(odds, names, strict=True)
+        ]
+        return heard == list(owed) and bool((np.abs(odds) > KNOWN_FROM).all())
 
     def _grams(self, texts: Sequence[str]) -> csr_matrix:
         return hstack([self._words.rows(texts), self._letters.rows(texts)]).tocsr()
