@@ -10,7 +10,11 @@ import random
 from typing import Any, Optional, Sequence
 
 from calla.catalogue import Catalogue
+from calla.plan import ACUTE
+from calla.safety.screen import load_screen
+from calla.safety.vocabulary import KINDS
 from calla.settings import ROOT
+from calla.understanding.cutting import parts_of
 
 SAFETY, DEVELOPMENT = ROOT / "tests" / "safety", ROOT / "tests" / "nlu" / "dev"
 JOINTS = (", ", ". ", "? ", " and ", " because ", " - ", " PS ", " so ", " also ", " ", "\n", " btw ", "; ", " but ")
@@ -41,6 +45,29 @@ def kinds_of_strangers() -> list[tuple[str, Optional[str], str]]:
         (line["text"], None, line["kind"]) if "text" in line else (line["turns"][-1], line["turns"][-2], line["kind"])
         for line in lines
     ]
+
+
+def kinds_after_a_question() -> list[tuple[str, str, str]]:
+    """Return what strangers said after a harmless message, that message, and the kind of referral.
+
+    Other pairs go on after an emergency or a crisis, which is left to memory: there the first asks nothing,
+    or a rule hears it.
+    """
+    return [
+        (text, before, kind)
+        for text, before, kind in kinds_of_strangers()
+        if before is not None and (kind not in ACUTE or _only_asks(before))
+    ]
+
+
+def _only_asks(text: str) -> bool:
+    sure = any(not f.hint and KINDS[f.topic] in ACUTE for f in load_screen().find(text))
+    return not sure and any(part.asks for part in parts_of(text, [text]))
+
+
+def after_a_question(*, owing: bool) -> list[tuple[str, str]]:
+    """Return what strangers said after a harmless message that owes a referral, or none, and that message."""
+    return [(text, before) for text, before, kind in kinds_after_a_question() if (kind != "none") == owing]
 
 
 def strangers(*, owing: bool) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from itertools import pairwise
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -11,17 +12,37 @@ import numpy as np
 from calla.plan import ACUTE
 from calla.safety.screen import load_screen
 from calla.safety.vocabulary import KINDS
+from calla.text import clean
 from calla.understanding import urgency
-from calla.understanding.judgement import logistic
+from calla.understanding.judgement import Judging, logistic
 from calla.understanding.language import ENGLISH
-from evaluation.composites import OWED, beside, dangers, harmless, kinds_of_strangers, strangers, topics_of
+from calla.understanding.urgency import Before
+from evaluation.composites import (
+    OWED,
+    after_a_question,
+    beside,
+    dangers,
+    harmless,
+    kinds_after_a_question,
+    kinds_of_strangers,
+    strangers,
+    topics_of,
+)
 from evaluation.fitting import SEED, STRANGERS_COUNT, Fitting, in_pieces, lines_of
 
 
-def _danger(fitting: Fitting, text: str) -> np.ndarray:
+def _leant_on(fitting: Fitting, judging: Judging, before: Optional[str]) -> Before:
+    """Return what a message may lean on after another one that was asked."""
+    if before is None:
+        return Before()
+    return Before(fitting.catalogue.by_intent(judging.one(fitting.reading(before).text).label), clean(before))
+
+
+def _danger(fitting: Fitting, turn: tuple[str, Optional[str]]) -> np.ndarray:
+    text, before = turn
     reading, judging = fitting.reading(text), fitting.judging()
-    judging.learn(reading.units)
-    return urgency.evidence(reading, reading.units, load_screen().find(text), judging)
+    said = urgency.told(reading, load_screen().find(text), _leant_on(fitting, judging, before))
+    return urgency.evidence(reading, said, judging)
 
 
 def detector(fitting: Fitting) -> None:
@@ -31,7 +52,7 @@ def detector(fitting: Fitting) -> None:
 
     rng = random.Random(SEED)
     owing, fine = dangers(), harmless(fitting.catalogue)
-    sets = [
+    alone = [
         *(("alone", text, True) for text in owing),
         *(("beside", text, True) for text in beside(owing, fine, rng)),
         *(("harmless", text, False) for text in fine),
@@ -39,30 +60,49 @@ def detector(fitting: Fitting) -> None:
         *(("strangers", text, True) for text in strangers(owing=True)),
         *(("harmless strangers", text, False) for text in strangers(owing=False)),
     ]
-    rows = in_pieces(_danger, [text for _, text, _ in sets])
+    after = [
+        *(("after a question", text, before, True) for text, before in after_a_question(owing=True)),
+        *(("harmless after a question", text, before, False) for text, before in after_a_question(owing=False)),
+        *(("follow-ups", text, before, False) for text, before in _follow_ups(fitting)),
+    ]
+    sets = [*((name, text, None, owes) for name, text, owes in alone), *after]
+    rows = in_pieces(_danger, [(text, before) for _, text, before, _ in sets])
     x, y = np.array(rows), np.array([owes for *_, owes in sets])
     kind = np.array([name for name, *_ in sets])
-    groups = np.array([zlib.crc32(text[:24].encode()) % 1000 for _, text, _ in sets])
+    groups = np.array([zlib.crc32((before or text)[:24].encode()) % 1000 for _, text, before, _ in sets])
     # Strangers are few and count for more: they are what is to come.
-    weight = np.where(np.char.endswith(kind, "strangers"), STRANGERS_COUNT, 1.0)
-    model = LogisticRegression(fit_intercept=False, max_iter=2000, C=10)
+    weight = np.where(np.char.endswith(kind, "strangers") | np.char.endswith(kind, "question"), STRANGERS_COUNT, 1.0)
+    model = LogisticRegression(fit_intercept=False, max_iter=3000, C=10)
     fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y, sample_weight=weight).coef_[0])
     p = cross_val_predict(
         model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba", fit_params={"sample_weight": weight}
     )[:, 1]
-    names = ("alone", "beside", "strangers", "harmless", "harmless beside", "harmless strangers")
-    print(f"{'referral_from':14s}" + "".join(f"{name:>18s}" for name in names) + "   referred")
-    for threshold in (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+    names = tuple(dict.fromkeys(kind))
+    print(f"{'referral_from':14s}" + "".join(f"{name:>27s}" for name in names) + "   referred")
+    for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
         cells = [f"{np.mean(p[kind == n] >= threshold):.3f}" for n in names]
-        print(f"{threshold:14.2f}" + "".join(f"{cell:>18s}" for cell in cells))
+        print(f"{threshold:14.2f}" + "".join(f"{cell:>27s}" for cell in cells))
     _show_worst(sets, p, y)
 
 
-def _show_worst(sets: list[tuple[str, str, bool]], p: np.ndarray, y: np.ndarray) -> None:
+def _follow_ups(fitting: Fitting) -> list[tuple[str, str]]:
+    """Return harmless questions that follow another one of the same talk, and that one."""
+    owing = {t.topic_id for t in fitting.catalogue.topics.values() if t.referral == "always"}
+    return [
+        (text, before)
+        for line in lines_of("followups")
+        for (before, _), (text, topic) in pairwise(
+            zip(line["turns"][-len(line["topics"]) :], line["topics"], strict=True)
+        )
+        if topic not in KINDS and topic not in owing
+    ]
+
+
+def _show_worst(sets: list[tuple[str, str, Optional[str], bool]], p: np.ndarray, y: np.ndarray) -> None:
     """Print the messages that are furthest on the wrong side."""
     for title, order in (("missed", np.argsort(np.where(y, p, 2))), ("referred", np.argsort(np.where(y, 2, -p)))):
         for i in order[:40]:
-            print(f"{title}: {p[i]:.2f} [{sets[i][0]}] {sets[i][1][:150]!r}")
+            print(f"{title}: {p[i]:.2f} [{sets[i][0]}] {sets[i][2] or ''} / {sets[i][1][:150]!r}")
 
 
 class Case(NamedTuple):
@@ -91,8 +131,11 @@ def _cases(fitting: Fitting) -> list[Case]:
     apart = [
         Case(text, before, _acute(kind), STRANGERS_COUNT, "strangers")
         for text, before, kind in kinds_of_strangers()
-        # After an emergency memory decides.
-        if before is None or kind not in ACUTE
+        if before is None
+    ]
+    apart += [
+        Case(text, before, _acute(kind), STRANGERS_COUNT, "strangers")
+        for text, before, kind in kinds_after_a_question()
     ]
     # Most dangers are not acute; a part of them is enough.
     halves = [case for case in (*alone, *apart) if case.before is None and (case.owes or rng.random() < 0.4)]
@@ -115,17 +158,10 @@ def _acute_rows(fitting: Fitting, case: Case) -> list[tuple[str, np.ndarray]]:
     reading, judging = fitting.reading(case.text), fitting.judging()
     if reading.language != ENGLISH:
         return []
-    before = None
-    if case.before is not None:
-        before = fitting.catalogue.by_intent(judging.one(fitting.reading(case.before).text).label)
-    wordings = urgency.completed(reading.text, before)
-    units = list(dict.fromkeys([*reading.units, *wordings]))
-    found = [f for text in (case.text, *wordings) for f in load_screen().find(text)]
+    said = urgency.told(reading, load_screen().find(case.text), _leant_on(fitting, judging, case.before))
     weights = judging.weights.vector("urgency", urgency.EVIDENCE)
-    p = logistic(float(urgency.evidence(reading, units, found, judging) @ weights))
-    return [
-        (name, urgency.acute_evidence(name, reading, units, found, judging, p)) for name in urgency.acute_names(judging)
-    ]
+    p = logistic(float(urgency.evidence(reading, said, judging) @ weights))
+    return [(name, urgency.acute_evidence(name, reading, said, judging, p)) for name in urgency.acute_names(judging)]
 
 
 def acute(fitting: Fitting) -> None:

@@ -75,12 +75,11 @@ class Planner:
 
     def plan(self, *turns: str) -> Plan:
         """Return the plan of the last message of a conversation."""
-        memory = Memory()
+        memory, asked = Memory(), ""
         for turn in turns:
-            plan = decide(
-                self.read(turn), load_screen().find(turn), self.models, load_weights(), self.catalogue, memory.aged()
-            )
-            memory = Memory.read(plan.memory)
+            reading, found = self.read(turn), load_screen().find(turn)
+            plan = decide(reading, found, self.models, load_weights(), self.catalogue, memory.aged(), asked)
+            memory, asked = Memory.read(plan.memory), turn
         return plan
 
 

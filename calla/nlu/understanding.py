@@ -135,13 +135,16 @@ class Understanding(GraphComponent, IntentClassifier):
         """Leave the plan, the intent and Rasa's response selection on each message."""
         catalogue = self._catalogues.of(domain)
         memory = Memory.read(tracker.get_slot(SLOT) if tracker else None).aged()
+        # The message is not among the tracker's yet: the latest there is the one before it.
+        asked = (tracker.latest_message.text if tracker and tracker.latest_message else None) or ""
         for message in messages:
             reading = read(message.get(RAW_TEXT) or "", self.learned.spelling if self.learned else None)
             message.set(TEXT, reading.text)
             if self.models is None:
                 plan = Plan("decline", responses=["utter_out_of_scope"])
             else:
-                plan = decide(reading, message.get("screened") or [], self.models, load_weights(), catalogue, memory)
+                found = message.get("screened") or []
+                plan = decide(reading, found, self.models, load_weights(), catalogue, memory, asked)
             message.set(PLAN, plan.as_dict(), add_to_output=True)
             _select(message, plan, catalogue)
         return messages

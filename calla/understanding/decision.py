@@ -10,6 +10,7 @@ from calla.catalogue import CHAT, FAQ, Catalogue, Topic
 from calla.plan import ACUTE, MEMORY, SCREEN, TOPIC, Owed, Plan, Referral, in_short, reduced
 from calla.safety.screen import Finding
 from calla.safety.vocabulary import KINDS
+from calla.text import clean
 from calla.understanding import reference
 from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer, resolved
 from calla.understanding.asked import questions_of
@@ -19,7 +20,7 @@ from calla.understanding.judgement import Judgement, Judging, Models
 from calla.understanding.language import ENGLISH
 from calla.understanding.memory import Memory
 from calla.understanding.reading import Reading
-from calla.understanding.urgency import in_general, owed
+from calla.understanding.urgency import Before, in_general, owed
 from calla.understanding.weights import Weights
 
 # Courtesies that answer nothing.
@@ -50,6 +51,7 @@ def decide(
     weights: Weights,
     catalogue: Catalogue,
     memory: Memory,
+    asked: str = "",
 ) -> Plan:
     """Plan what is said.
 
@@ -60,6 +62,7 @@ def decide(
         weights: fitted weights.
         catalogue: topics, details and what they owe.
         memory: what is remembered of the turns before, one turn older.
+        asked: the message before.
     """
     reading = _meant(reading)
     judging = Judging(models, weights)
@@ -68,7 +71,8 @@ def decide(
     named = None
     if plan is None:
         judging.learn(reading.units)
-        owes = owed(reading, findings, judging, before)
+        just_referred = 1 in memory.dangers.values()
+        owes = owed(reading, findings, judging, Before(before, "" if just_referred else clean(asked)))
         judged: list[Judgement] = []
         if reading.language == ENGLISH:
             leant_on = _leant_on(reading, judging, catalogue, memory) or before

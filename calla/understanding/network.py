@@ -56,8 +56,8 @@ class Network:
         every = np.arange(len(at))
         if before:
             network.learning_rate_init = FURTHER_RATE
-            # One row, for the shapes of all layers.
-            network.partial_fit(rows[:1], numbers[:1], classes=every)
+            # One batch, for the shapes of all layers.
+            network.partial_fit(rows[:BATCH], numbers[:BATCH], classes=every)
             before._start(network, at)
             several = np.concatenate([np.arange(len(rows)), np.repeat(np.array(new, dtype=np.int64), NEW_COUNT - 1)])
             network.partial_fit(rows[several], numbers[several])

@@ -10,11 +10,11 @@ before; the higher counts.
 from __future__ import annotations
 
 import re
-from typing import Collection, Optional, Sequence
+from typing import Collection, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from calla.catalogue import OUT_OF_SCOPE, Topic
+from calla.catalogue import OUT_OF_SCOPE, REFERRAL, Topic
 from calla.plan import ACUTE, MODEL, SCREEN, TOPIC, Owed
 from calla.safety.screen import Finding, load_screen
 from calla.safety.vocabulary import KINDS
@@ -28,16 +28,20 @@ EVIDENCE = (
     "bias", "whole", "worst clause", "second clause", "clauses", "hint", "sure rule", "denied",
     "rule in strange words", "hint, worst clause", "sure rule, worst clause",
     "person", "rule without a person", "outside the field", "rule outside the field",
-    "rule against the model",
+    "rule against the model", "referral topics", "near a referral", "referral topics, clause",
+    "near a referral, clause", "completed", "wording", "asked", "rule in the wording", "sure rule in the wording",
+    "tells", "tells, person", "tells, person left out", "tells, length", "tells, whole",
 )  # fmt: skip
 # What speaks for an emergency, or for a crisis, as against any other referral or none.
 ACUTE_EVIDENCE = (
     "bias", "owed", "whole", "clause", "hint", "sure rule", "hint, clause", "sure rule, clause",
     "another rule", "outside the field, clause", "outside the field, whole", "rule outside the field",
-    "completed", "person", "rule in strange words", "clauses",
+    "completed", "person", "rule in strange words", "clauses", "rule, length", "rule in the wording",
+    "tells",
 )  # fmt: skip
-# Words up to which a message may be a fragment that the turn before completes.
-MAX_FRAGMENT = 14
+# Words up to which a message may be a fragment that the turn before completes, and up to which the turn
+# before is short enough to complete one.
+MAX_FRAGMENT, MAX_ASKED = 14, 20
 _NUMBER = re.compile(r"^(?:and |what about |how about |or |so )*(?:a |an )?([0-6](?: ?[abc])?)\b\W*$", re.I)
 # Log-odds beyond which more says no more.
 _CEILING = 12.0
@@ -58,46 +62,70 @@ _PROCEDURES = frozenset({"appointment"})
 _MILD = frozenset({"appointment", "probably_benign", "word"})
 
 
-def completed(text: str, before: Optional[Topic]) -> list[str]:
-    """Return what a fragment means after an answer; nothing where it says nothing of a person.
+class Before(NamedTuple):
+    """What a message may lean on.
 
-    Args:
-        text: the message.
-        before: the topic or detail of the last answer.
+    Attributes:
+        topic: the topic or detail of the last answer.
+        asked: what was asked in the turn before, if nothing was owed then.
     """
-    if before is None or len(text.split()) > MAX_FRAGMENT:
-        return []
-    subject = before.subject or before.title
-    if number := _NUMBER.match(text):
-        return [f"{subject} {number.group(1)}"]
-    if not speaks_of_a_person(text) and not leaves_out_a_person(text):
-        return []
-    return list(dict.fromkeys([reference.put_subject(text, subject), f"{before.title.rstrip('?')}: {text}"]))
+
+    topic: Optional[Topic] = None
+    asked: str = ""
 
 
-def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before: Optional[Topic] = None) -> list[Owed]:
+NOTHING = Before()
+
+
+def completed(reading: Reading, before: Before) -> list[str]:
+    """Return what a fragment means after what was said before it; nothing where it says nothing of a person.
+
+    "Wife has it" is about what was asked, whether Calla had an answer or not. A question is
+    completed by the topic of the answer alone: "and for my mother?" tells nothing of her.
+    """
+    text = reading.text
+    if len(text.split()) > MAX_FRAGMENT:
+        return []
+    found: list[str] = []
+    if before.topic is not None:
+        subject = before.topic.subject or before.topic.title
+        if number := _NUMBER.match(text):
+            return [f"{subject} {number.group(1)}"]
+        if speaks_of_a_person(text) or leaves_out_a_person(text):
+            found = [reference.put_subject(text, subject), f"{before.topic.title.rstrip('?')}: {text}"]
+    if tells_after(reading, before) and len(before.asked.split()) <= MAX_ASKED:
+        found.append(f"{before.asked.rstrip(' ?.!')}, {text}")
+    return list(dict.fromkeys(found))
+
+
+def tells_after(reading: Reading, before: Before) -> bool:
+    """Say whether a fragment tells something right after a question."""
+    asks = any(part.asks for part in reading.parts) or "?" in reading.text
+    return bool(before.asked) and not asks and len(reading.text.split()) <= MAX_FRAGMENT
+
+
+def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before: Before = NOTHING) -> list[Owed]:
     """Return what a message is owed, each referral once.
 
     Args:
         reading: the message.
         findings: what the rules find in it as written.
         judging: judges texts.
-        before: the topic or detail of the last answer.
+        before: what the message may lean on.
     """
-    wordings = completed(reading.text, before) if reading.language == ENGLISH else []
-    found = [*findings, *(f for wording in wordings for f in load_screen().find(wording))]
     if reading.language != ENGLISH:
         # The English model cannot read it: the rules have the word, hints too.
-        return [Owed(f.topic, SCREEN) for f in found]
-    units = list(dict.fromkeys([*reading.units, *wordings]))
-    p = logistic(float(evidence(reading, units, found, judging) @ judging.weights.vector("urgency", EVIDENCE)))
+        return [Owed(f.topic, SCREEN) for f in findings]
+    said = told(reading, findings, before)
+    found, units, wordings = said.found, said.units, said.wordings
+    p = logistic(float(evidence(reading, said, judging) @ judging.weights.vector("urgency", EVIDENCE)))
     if p < judging.weights.threshold("referral_from"):
         # Of a message that is too long the model has read the beginning alone.
         return [Owed(f.topic, SCREEN) for f in findings if reading.truncated and not f.hint]
     owes = {
         name: SCREEN if any(f.topic == name for f in found) else MODEL
         for name in acute_names(judging)
-        if _is_acute(acute_evidence(name, reading, units, found, judging, p), judging, p)
+        if _is_acute(acute_evidence(name, reading, said, judging, p), judging, p)
     }
     acute = set(owes)
     owes |= {f.topic: SCREEN for f in found if KINDS[f.topic] not in ACUTE}
@@ -107,7 +135,38 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
         nobody = (name in _MILD or KINDS[name] == "prescriber") and not speaks_of_a_person(reading.text)
         if not mild and not nobody:
             owes.setdefault(name, MODEL)
+    if not owes:
+        # That something is owed is likely; words that leave no doubt say what.
+        owes = {f.topic: SCREEN for f in found if not f.hint}
     return [Owed(name, by) for name, by in owes.items()]
+
+
+class Told(NamedTuple):
+    """What a message says, with what it may mean after what was said before it.
+
+    Attributes:
+        units: the message, its clauses and its completed wordings.
+        wordings: the completed wordings.
+        found: what the rules find in the message and in the wordings.
+        own: what they find in the message as written.
+        tells: whether it tells something right after a question.
+        asked: that question.
+    """
+
+    units: list[str]
+    wordings: list[str]
+    found: list[Finding]
+    own: list[Finding]
+    tells: bool
+    asked: str
+
+
+def told(reading: Reading, findings: Sequence[Finding], before: Before = NOTHING) -> Told:
+    """Complete a message (arguments as for ``owed``)."""
+    wordings = completed(reading, before)
+    found = [*findings, *(f for wording in wordings for f in load_screen().find(wording))]
+    units = list(dict.fromkeys([*reading.units, *wordings]))
+    return Told(units, wordings, found, list(findings), tells_after(reading, before), before.asked)
 
 
 def acute_names(judging: Judging) -> list[str]:
@@ -120,9 +179,7 @@ def _is_acute(weighed: np.ndarray, judging: Judging, p: float) -> bool:
     return p >= judging.weights.threshold("acute_owed_from") and acute >= judging.weights.threshold("acute_from")
 
 
-def acute_evidence(
-    name: str, reading: Reading, units: Sequence[str], found: Sequence[Finding], judging: Judging, p: float
-) -> np.ndarray:
+def acute_evidence(name: str, reading: Reading, said: Told, judging: Judging, p: float) -> np.ndarray:
     """Collect what speaks for an emergency, or for a crisis.
 
     A wrong emergency text frightens, and a missed one is worse; neither the rules nor the model
@@ -131,18 +188,18 @@ def acute_evidence(
     Args:
         name: which of the two.
         reading: the message.
-        units: the message, its clauses and its completed wordings.
-        found: what the rules find.
+        said: what it says.
         judging: judges texts.
         p: probability that any referral is owed.
 
     Returns:
         a number for each of ``ACUTE_EVIDENCE``.
     """
-    odds = {unit: _odds_of(name, unit, judging) for unit in units}
+    odds = {unit: _odds_of(name, unit, judging) for unit in said.units}
     worst = max(odds, key=lambda unit: odds[unit])
-    hint = any(f.hint for f in found if f.topic == name)
-    sure = any(not f.hint for f in found if f.topic == name)
+    hint = any(f.hint for f in said.found if f.topic == name)
+    sure = any(not f.hint for f in said.found if f.topic == name)
+    own = any(f.topic == name for f in said.own)
     outside = log_odds(judging.share(worst, OUT_OF_SCOPE))
     return np.array(
         [
@@ -154,14 +211,18 @@ def acute_evidence(
             sure,
             hint * odds[worst],
             sure * odds[worst],
-            any(f.topic != name and not f.hint for f in found),
+            any(f.topic != name and not f.hint for f in said.found),
             outside,
             log_odds(judging.share(reading.text, OUT_OF_SCOPE)),
             (hint or sure) * outside,
             worst not in (reading.text, *reading.units),
             speaks_of_a_person(reading.text),
             reading.strange * (hint or sure),
-            float(np.log(len(units))),
+            float(np.log(len(said.units))),
+            # "I can't go on" is all that is said; "I can't go on holiday this year" is not.
+            own * float(np.log(len(reading.text.split()) + 1)),
+            (hint or sure) and not own,
+            said.tells,
         ],
         dtype=float,
     )
@@ -211,35 +272,33 @@ def _said_by(wordings: Sequence[str], name: str, judging: Judging) -> bool:
     return any(_name(wording, judging) == name and _odds(wording, judging) > 0 for wording in wordings)
 
 
-def evidence(reading: Reading, units: Sequence[str], found: Sequence[Finding], judging: Judging) -> np.ndarray:
+def evidence(reading: Reading, said: Told, judging: Judging) -> np.ndarray:
     """Collect what speaks for a referral.
 
     Args:
         reading: the message.
-        units: the message, its clauses and its completed wordings.
-        found: what the rules find.
+        said: what it says.
         judging: judges texts.
 
     Returns:
         a number for each of ``EVIDENCE``.
     """
-    judging.learn(units)
-    text = reading.text
-    odds = sorted((_odds(unit, judging) for unit in units if unit != text), reverse=True)
-    whole = _odds(text, judging)
-    worst = odds[0] if odds else whole
-    worst_text = max(units, key=lambda unit: _odds(unit, judging))
-    names = {_name(worst_text, judging)}
-    denied = is_denied(worst_text) and not names & UNDENIABLE
-    hint, sure = any(f.hint for f in found), any(not f.hint for f in found)
+    judging.learn([*said.units, *([said.asked] if said.asked else [])])
+    text, clauses = reading.text, [unit for unit in said.units if unit != reading.text] or [reading.text]
+    odds = sorted((_odds(unit, judging) for unit in clauses), reverse=True)
+    whole, worst = _odds(text, judging), odds[0]
+    worst_text = max(said.units, key=lambda unit: _odds(unit, judging))
+    denied = is_denied(worst_text) and _name(worst_text, judging) not in UNDENIABLE
+    hint, sure = any(f.hint for f in said.found), any(not f.hint for f in said.found)
     person, outside = speaks_of_a_person(text), log_odds(judging.share(worst_text, OUT_OF_SCOPE))
+    near = {unit: _near_a_referral(unit, judging) for unit in said.units}
     return np.array(
         [
             1.0,
             whole,
             worst,
             odds[1] if len(odds) > 1 else min(worst, whole),
-            float(np.log(len(units))),
+            float(np.log(len(said.units))),
             hint,
             sure,
             denied,
@@ -252,9 +311,40 @@ def evidence(reading: Reading, units: Sequence[str], found: Sequence[Finding], j
             (hint or sure) * outside,
             # In plain words; what is strange to the model it cannot contradict.
             (hint or sure) * (max(worst, whole) < _CONTRARY) * (1 - reading.strange),
+            *near[text],
+            *(max(near[unit][i] for unit in clauses) for i in range(2)),
+            *_evidence_of_telling(text, said, whole, judging),
         ],
         dtype=float,
     )
+
+
+def _evidence_of_telling(text: str, said: Told, whole: float, judging: Judging) -> list[float]:
+    """Collect what speaks for a danger that is only told in the light of what was said before."""
+    asked = _odds(said.asked, judging) if said.asked else 0.0
+    return [
+        bool(said.wordings),
+        # What telling it adds to what was asked.
+        max((_odds(wording, judging) for wording in said.wordings), default=asked),
+        asked,
+        bool(said.found) and not said.own,
+        any(not f.hint for f in said.found) and all(f.hint for f in said.own),
+        said.tells,
+        said.tells * speaks_of_a_person(text),
+        said.tells * leaves_out_a_person(text),
+        said.tells * float(np.log(len(text.split()) + 1)),
+        said.tells * whole,
+    ]
+
+
+def _near_a_referral(text: str, judging: Judging) -> tuple[float, float]:
+    """Return the log-odds that a text belongs to a referral, and how much nearer known questions of one are."""
+    scores = judging.scores(text)
+    danger = np.array([label.startswith(f"{REFERRAL}/") for label in judging.labels])
+    if not danger.any():
+        return 0.0, 0.0
+    p, cosines = scores.probabilities[0], scores.similarities[0]
+    return log_odds(p[danger].sum()), float(cosines[danger].max() - cosines[~danger].max())
 
 
 def _odds(text: str, judging: Judging) -> float:

@@ -169,12 +169,12 @@ def test_taken_away_and_put_back_nothing_is_left_over(host: Host) -> None:
             found.update(f"{target} {one['type']}" for one in heard if one["scriptId"] in ours)
         return found
 
-    for time in range(4):
+    for n in range(4):
         converses(visitor)
         assert listeners()["document visibilitychange"] == 1
         page.evaluate("() => (window.gone ??= []).push(new WeakRef(document.getElementById('calla-widget')))")
         # The two ways to be taken away.
-        page.evaluate("Calla.destroy()" if time % 2 else "document.getElementById('calla-widget').remove()")
+        page.evaluate("Calla.destroy()" if n % 2 else "document.getElementById('calla-widget').remove()")
         page.wait_for_function("() => !window.Calla")
         expect(visitor.panel).to_have_count(0)
         # socket.io listens once for all its connections.

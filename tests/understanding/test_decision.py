@@ -11,6 +11,7 @@ from calla.safety.screen import Finding
 from calla.understanding.decision import decide
 from calla.understanding.memory import Memory
 from calla.understanding.reading import read
+from calla.understanding.urgency import Before, completed, told
 from tests.understanding.hand_made import catalogue, models, weights
 
 LUMP = Finding("red_flag_symptom", "urgent", "lump")
@@ -252,3 +253,44 @@ def test_a_crisis_beside_a_finding_gives_both() -> None:
     asked_for = {text: {"faq/oats": 0.7}, "i give up": {"faq/oats": 0.7}, "i found it there": {"faq/oats": 0.7}}
     plan = plan_of(text, asked_for, {"i found it there": "red_flag_symptom", "i give up": "emotional_crisis"})
     assert referrals(plan) == ["utter_referral/emotional_crisis", "utter_referral/red_flag_symptom"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wordings"),
+    [
+        ("wife has it", ["what is orange peel skin, wife has it"]),
+        ("only since March", ["what is orange peel skin, only since March"]),
+        # A question tells nothing of the one who asks.
+        ("does it hurt", []),
+        ("and for my mother?", []),
+        ("is it the same in men and women", []),
+    ],
+)
+def test_what_is_told_after_a_question_is_about_it_though_it_had_no_answer(text: str, wordings: list[str]) -> None:
+    before = Before(None, "what is orange peel skin?")
+    assert completed(read(text), before) == wordings
+    assert told(read(text), [], before).tells == bool(wordings)
+
+
+def test_what_is_told_after_a_long_message_is_not_completed_by_it() -> None:
+    story = " ".join(["we moved house and then the dog was ill"] * 3)
+    assert completed(read("only since March"), Before(None, story)) == []
+
+
+def test_right_after_a_referral_nothing_is_completed_by_what_was_asked() -> None:
+    text, asked = "wife has it", "what is a strawberry patch"
+    whole = {f"{asked}, {text}": "red_flag_symptom"}
+    plain = decide(read(text), (), models({}, whole), weights(), catalogue(), Memory(), asked)
+    assert [r.name for r in plain.referrals] == ["red_flag_symptom"] and plain.referrals[0].by == "model"
+    referred = Memory(dangers={"medicines": 0}).aged()
+    plan = decide(read(text), (), models({}, whole), weights(), catalogue(), referred, asked)
+    assert all(r.by != "model" for r in plan.referrals)
+
+
+def test_words_that_leave_no_doubt_are_referred_though_the_model_hears_no_name_for_it() -> None:
+    """ "kms": something is owed, an emergency it is not by the model's weights; the rule says what."""
+    crisis = Finding("emotional_crisis", "crisis", "suicide_word")
+    doubtful = weights()
+    doubtful.weights["acute"] = {name: -9.0 * (name == "bias") for name in doubtful.weights["acute"]}
+    plan = decide(read("kms"), (crisis,), models({}), doubtful, catalogue(), Memory())
+    assert [r.name for r in plan.referrals] == ["emotional_crisis"]

@@ -1,0 +1,112 @@
+"""After an edit learning goes on from what was learned before, and knows what was edited."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+import pytest
+
+from calla.nlu.understanding import Understanding, learned_before
+from calla.understanding.learning import Learned, learn
+
+# A hundred topics of fifteen questions each, every question with the topic's word and two others.
+TOPICS, QUESTIONS = 100, 15
+DANGER = "referral/red_flag_symptom"
+SETTINGS = {**Understanding.get_default_config(), "hidden": 32, "spelling_dimensions": 20}
+
+
+def response(title: str, **metadata: Any) -> list[dict[str, Any]]:
+    return [{"text": f"{title}.", "metadata": {"title": title, **metadata}}]
+
+
+RESPONSES = {
+    **{f"utter_faq/topic{n}": response(f"Topic {n}") for n in range(TOPICS + 1)},
+    "utter_faq/topic0.detail": response("A detail"),
+    f"utter_{DANGER}": response("See a doctor", kind="urgent"),
+}
+
+
+def word(name: str) -> str:
+    """Return a word that nobody else has."""
+    return "".join(chr(97 + int(c, 16)) for c in hashlib.sha256(name.encode()).hexdigest()[:7])
+
+
+def questions(topic: str, count: int = QUESTIONS) -> list[tuple[str, str]]:
+    return [
+        (f"what is {word(topic)}, and {word(f'{topic} {n}')} {word(f'other {n}')}", f"faq/{topic}")
+        for n in range(count)
+    ]
+
+
+DANGERS = [(f"my nipple bleeds, {word(f'danger {n}')} says", DANGER) for n in range(60)]
+EXAMPLES = [*(each for n in range(TOPICS) for each in questions(f"topic{n}")), *DANGERS]
+
+
+def encode(texts: Sequence[str]) -> np.ndarray:
+    """Give each word a direction, and each text the sum of its words, of length 1."""
+    rows = []
+    for text in texts:
+        seeds = [int(hashlib.sha256(each.encode()).hexdigest()[:8], 16) for each in text.split()]
+        row = sum((np.random.default_rng(seed).standard_normal(64) for seed in seeds), np.zeros(64))
+        rows.append(row / (np.linalg.norm(row) or 1.0))
+    return np.array(rows, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def before() -> Learned:
+    return learn(EXAMPLES, RESPONSES, encode, SETTINGS)
+
+
+def answered(learned: Learned, text: str) -> str:
+    scores = learned.topics.score([text], encode([text]))
+    return learned.topics.details[int(scores.details[0].argmax())]
+
+
+def owing(learned: Learned, text: str) -> float:
+    return float(learned.urgency.score([text], encode([text])).odds[0])
+
+
+def test_a_detail_that_was_added_is_known_and_the_others_still_are(before: Learned) -> None:
+    more = questions("topic0.detail", 14)
+    edited = [*EXAMPLES, *more]
+    assert before.is_near(edited)
+    learned = learn(edited, RESPONSES, encode, SETTINGS, before)
+    assert [answered(learned, text) for text, _ in more] == ["faq/topic0.detail"] * 14
+    assert [answered(learned, text) for text, _ in EXAMPLES[:150]] == [label for _, label in EXAMPLES[:150]]
+    # Whoever adds an answer changes no referral.
+    assert learned.urgency is before.urgency
+
+
+def test_a_question_that_moved_to_another_topic_is_known_there(before: Learned) -> None:
+    (text, _), *others = EXAMPLES
+    learned = learn([(text, "faq/topic7"), *others], RESPONSES, encode, SETTINGS, before)
+    assert answered(learned, text) == "faq/topic7"
+
+
+def test_a_danger_that_it_does_not_know_is_learned(before: Learned) -> None:
+    new = [(f"{word('strange')} {word('danger')} {word(f'new {n}')}", DANGER) for n in range(14)]
+    assert owing(before, new[0][0]) < 0
+    learned = learn([*EXAMPLES, *new], RESPONSES, encode, SETTINGS, before)
+    assert learned.urgency is not before.urgency
+    assert all(owing(learned, text) > 0 for text, _ in new)
+    assert all(owing(learned, text) > 0 for text, _ in DANGERS)
+
+
+def test_much_that_changed_is_learned_anew(before: Learned, tmp_path: Path) -> None:
+    kept = tmp_path / "learned.pickle"
+    kept.write_bytes(pickle.dumps(before))
+    assert before.is_near(EXAMPLES) and learned_before(kept, EXAMPLES[5:]) is not None
+    assert learned_before(kept, [*EXAMPLES, *questions("topic100"), *questions("topic0.detail")]) is None
+    assert learned_before(kept, EXAMPLES[30:]) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"half a pick", pickle.dumps("no model")[:-4]])
+def test_what_cannot_be_read_is_learned_anew(tmp_path: Path, content: bytes) -> None:
+    kept = tmp_path / "learned.pickle"
+    assert learned_before(kept, EXAMPLES) is None
+    kept.write_bytes(content)
+    assert learned_before(kept, EXAMPLES) is None
