@@ -35,8 +35,9 @@ THRESHOLDS = {
     "question_from": 0.25,
     # Probability of a detail from which it is answered instead of its topic's overview.
     "detail_from": 0.45,
-    # Probability from which a referral is owed.
+    # Probability from which a referral is owed; the same where the turn before has a part in it.
     "referral_from": 0.15,
+    "told_from": 0.2,
     # Log-odds from which a clause names a referral of its own beside the worst.
     "clause_from": 1.0,
     # Probability from which the model alone owes no more than an appointment.

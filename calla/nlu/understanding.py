@@ -27,7 +27,7 @@ from calla.plan import PLAN, Plan
 from calla.understanding.decision import decide
 from calla.understanding.encoder import load_encoder
 from calla.understanding.judgement import Models
-from calla.understanding.learning import Learned, learn
+from calla.understanding.learning import Learned, Responses, learn
 from calla.understanding.memory import SLOT, Memory
 from calla.understanding.reading import read
 from calla.understanding.vectors import VectorCache
@@ -101,7 +101,7 @@ class Understanding(GraphComponent, IntentClassifier):
         MODELS.mkdir(exist_ok=True)
         vectors = VectorCache(load_encoder(), MODELS)
         kept = MODELS / f"{BEFORE}{fingerprint(content=False)}.pickle"
-        before = learned_before(kept, examples)
+        before = learned_before(kept, examples, training_data.responses)
         learned = learn(examples, training_data.responses, vectors.encode, self._config, before)
         vectors.save()
         if before is None:
@@ -161,11 +161,11 @@ class Understanding(GraphComponent, IntentClassifier):
                 raise InvalidConfigException(f"Understanding: {key} must be above 0.")
 
 
-def learned_before(file: Path, examples: Sequence[tuple[str, str]]) -> Optional[Learned]:
+def learned_before(file: Path, examples: Sequence[tuple[str, str]], responses: Responses) -> Optional[Learned]:
     """Return what a whole training left behind, if little has changed since; ``None`` if all must be learned anew."""
     with contextlib.suppress(OSError, pickle.UnpicklingError, EOFError):
         learned: Learned = pickle.loads(file.read_bytes())
-        return learned if learned.is_near(examples) else None
+        return learned if learned.is_near(examples, responses) else None
     return None
 
 

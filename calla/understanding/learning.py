@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
@@ -27,6 +27,9 @@ MOST_CHANGED = 0.01
 _WORD_REFERRAL, _MEDICINES = "word", "medicines"
 
 
+Responses = Mapping[str, list[dict[str, Any]]]
+
+
 @dataclass(frozen=True)
 class Learned:
     """The trained parts of understanding.
@@ -43,19 +46,22 @@ class Learned:
     urgency: UrgencyModel
     examples: np.ndarray
 
-    def is_near(self, examples: Sequence[tuple[str, str]]) -> bool:
+    def is_near(self, examples: Sequence[tuple[str, str]], responses: Responses) -> bool:
         """Say whether so little differs from these examples that learning may go on from here."""
-        return len(np.setxor1d(self.examples, _hashes(examples))) <= MOST_CHANGED * len(self.examples)
+        changed = np.setxor1d(self.examples, _hashes(examples, Catalogue(responses)))
+        return len(changed) <= MOST_CHANGED * len(self.examples)
 
 
-def _hashes(examples: Sequence[tuple[str, str]]) -> np.ndarray:
-    digests = (hashlib.blake2b(f"{label}\n{text}".encode(), digest_size=8).digest() for text, label in examples)
-    return np.frombuffer(b"".join(digests), dtype=np.uint64)
+def _hashes(examples: Sequence[tuple[str, str]], catalogue: Catalogue) -> np.ndarray:
+    """Return a number for each example, its label, and what it is owed."""
+    rows = zip(examples, owed_by_examples(examples, catalogue), strict=True)
+    digests = (hashlib.blake2b(f"{label}\n{owed}\n{text}".encode(), digest_size=8) for (text, label), owed in rows)
+    return np.frombuffer(b"".join(digest.digest() for digest in digests), dtype=np.uint64)
 
 
 def learn(
     examples: Sequence[tuple[str, str]],
-    responses: Mapping[str, list[dict[str, Any]]],
+    responses: Responses,
     encode: Callable[[Sequence[str]], np.ndarray],
     config: Mapping[str, Any],
     before: Optional[Learned] = None,
@@ -83,7 +89,7 @@ def learn(
     vectors = encode(texts)
     letters = before.topics.letters if before else letters_of_words()
     grams = letters.rows(texts) if before else letters.fit(texts)
-    hashes = _hashes(examples)
+    hashes = _hashes(examples, catalogue)
     new = np.flatnonzero(~np.isin(hashes, before.examples)) if before else np.zeros(0, dtype=np.int64)
     topics = TopicModel(
         letters,
@@ -96,30 +102,24 @@ def learn(
         similarity_weight=config["similarity_weight"],
     )
     owed = owed_by_examples(zip(texts, labels, strict=True), catalogue)
-    known = [i for i, name in enumerate(owed) if name is not None]
-    added = np.intersect1d(known, new)
     # Side by side: much of the work is done outside the interpreter's lock.
-    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
-        learning: list[Future[Any]] = [
-            pool.submit(topics.fit, grams, labels, vectors, before.topics if before else None, new)
-        ]
-        if before and before.urgency.knows([texts[i] for i in added], [owed[i] or NONE for i in added], vectors[added]):
+    with threadpool_limits(1), ThreadPoolExecutor(1) as pool:
+        learning = pool.submit(topics.fit, grams, labels, vectors, before.topics if before else None, new)
+        if before and _knows(before.urgency, [i for i in new if owed[i]], texts, owed, vectors):
             urgency = before.urgency
         else:
-            urgency = UrgencyModel(letters, seed=config["seed"])
-            learning.append(
-                pool.submit(
-                    urgency.fit,
-                    [texts[i] for i in known],
-                    grams[known],
-                    [owed[i] or NONE for i in known],
-                    vectors[known],
-                    encode,
-                )
+            known = [i for i, name in enumerate(owed) if name]
+            urgency = UrgencyModel(letters, seed=config["seed"]).fit(
+                [texts[i] for i in known], grams[known], [str(owed[i]) for i in known], vectors[known], encode
             )
-        for each in learning:
-            each.result()
+        learning.result()
     return Learned(spelling, topics, urgency, np.unique(hashes))
+
+
+def _knows(
+    urgency: UrgencyModel, new: Sequence[int], texts: Sequence[str], owed: Sequence[Optional[str]], vectors: np.ndarray
+) -> bool:
+    return urgency.knows([texts[i] for i in new], [str(owed[i]) for i in new], vectors[list(new)])
 
 
 def owed_by_examples(examples: Iterable[tuple[str, str]], catalogue: Catalogue) -> list[Optional[str]]:

@@ -119,7 +119,7 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
     said = told(reading, findings, before)
     found, units, wordings = said.found, said.units, said.wordings
     p = logistic(float(evidence(reading, said, judging) @ judging.weights.vector("urgency", EVIDENCE)))
-    if p < judging.weights.threshold("referral_from"):
+    if p < judging.weights.threshold("told_from" if wordings or said.tells else "referral_from"):
         # Of a message that is too long the model has read the beginning alone.
         return [Owed(f.topic, SCREEN) for f in findings if reading.truncated and not f.hint]
     owes = {

@@ -73,7 +73,7 @@ def owing(learned: Learned, text: str) -> float:
 def test_a_detail_that_was_added_is_known_and_the_others_still_are(before: Learned) -> None:
     more = questions("topic0.detail", 14)
     edited = [*EXAMPLES, *more]
-    assert before.is_near(edited)
+    assert before.is_near(edited, RESPONSES)
     learned = learn(edited, RESPONSES, encode, SETTINGS, before)
     assert [answered(learned, text) for text, _ in more] == ["faq/topic0.detail"] * 14
     assert [answered(learned, text) for text, _ in EXAMPLES[:150]] == [label for _, label in EXAMPLES[:150]]
@@ -99,14 +99,21 @@ def test_a_danger_that_it_does_not_know_is_learned(before: Learned) -> None:
 def test_much_that_changed_is_learned_anew(before: Learned, tmp_path: Path) -> None:
     kept = tmp_path / "learned.pickle"
     kept.write_bytes(pickle.dumps(before))
-    assert before.is_near(EXAMPLES) and learned_before(kept, EXAMPLES[5:]) is not None
-    assert learned_before(kept, [*EXAMPLES, *questions("topic100"), *questions("topic0.detail")]) is None
-    assert learned_before(kept, EXAMPLES[30:]) is None
+    assert before.is_near(EXAMPLES, RESPONSES) and learned_before(kept, EXAMPLES[5:], RESPONSES) is not None
+    assert learned_before(kept, [*EXAMPLES, *questions("topic100"), *questions("topic0.detail")], RESPONSES) is None
+    assert learned_before(kept, EXAMPLES[30:], RESPONSES) is None
+
+
+def test_what_a_topic_owes_is_learned_though_its_questions_stay(before: Learned) -> None:
+    own = RESPONSES | {"utter_faq/topic3": response("Topic 3", referral="always", referral_to="medicines")}
+    learned = learn(EXAMPLES, own, encode, SETTINGS, before)
+    assert learned.urgency is not before.urgency
+    assert all(owing(learned, text) > owing(before, text) + 1 for text, label in EXAMPLES if label == "faq/topic3")
 
 
 @pytest.mark.parametrize("content", [b"", b"half a pick", pickle.dumps("no model")[:-4]])
 def test_what_cannot_be_read_is_learned_anew(tmp_path: Path, content: bytes) -> None:
     kept = tmp_path / "learned.pickle"
-    assert learned_before(kept, EXAMPLES) is None
+    assert learned_before(kept, EXAMPLES, RESPONSES) is None
     kept.write_bytes(content)
-    assert learned_before(kept, EXAMPLES) is None
+    assert learned_before(kept, EXAMPLES, RESPONSES) is None
