@@ -38,6 +38,8 @@ THRESHOLDS = {
     # Probability from which a referral is owed; the same where the turn before has a part in it.
     "referral_from": 0.15,
     "told_from": 0.2,
+    # The same if only a hint of a rule says what: "I can't go on".
+    "hint_from": 0.4,
     # Log-odds from which a clause names a referral of its own beside the worst.
     "clause_from": 1.0,
     # Probability from which the model alone owes no more than an appointment.

@@ -136,8 +136,9 @@ def owed(reading: Reading, findings: Sequence[Finding], judging: Judging, before
         if not mild and not nobody:
             owes.setdefault(name, MODEL)
     if not owes:
-        # That something is owed is likely; words that leave no doubt say what.
-        owes = {f.topic: SCREEN for f in found if not f.hint}
+        # Something is owed, and the model has no name for it; the rules say what.
+        likely = p >= judging.weights.threshold("hint_from")
+        owes = {f.topic: SCREEN for f in found if likely or not f.hint}
     return [Owed(name, by) for name, by in owes.items()]
 
 

@@ -130,7 +130,8 @@ def weights() -> Weights:
     }
     thresholds = {
         "answer_from": 0.5, "answer_beside_referral_from": 0.3, "inside_from": 0.5, "inside_part_from": 0.25,
-        "question_from": 0.5, "detail_from": 0.5, "referral_from": 0.5, "told_from": 0.5, "planned_from": 0.5,
+        "question_from": 0.5, "detail_from": 0.5, "referral_from": 0.5, "planned_from": 0.5,
+        "told_from": 0.5, "hint_from": 0.9,
         "clause_from": 1.0, "acute_from": 0.5, "acute_owed_from": 0.5, "outside_from": 0.8,
         "general_sure_from": 0.9, "general_below": -4.0, "general_sure_below": -1.0,
         "general_person_below": -5.0,
