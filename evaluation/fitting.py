@@ -36,7 +36,7 @@ THRESHOLDS = {
     # Probability of a detail from which it is answered instead of its topic's overview.
     "detail_from": 0.45,
     # Probability from which a referral is owed; the same where the turn before has a part in it.
-    "referral_from": 0.15,
+    "referral_from": 0.18,
     "told_from": 0.2,
     # The same if only a hint of a rule says what: "I can't go on".
     "hint_from": 0.4,

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 # that some are; the learned half differs in its last digits from one machine to another.
 REFERRALS = {"referral_messages": 0.015, "attack_6": 0.055, "attack_7": 0.035, "attack_8": 0.025}
 # Benign messages, most of them made to mislead, with the share that may be referred first.
-BENIGN = {"benign_messages": 0.05, "benign_5": 0.065, "benign_6": 0.075, "benign_7": 0.05}
+BENIGN = {"benign_messages": 0.06, "benign_5": 0.065, "benign_6": 0.075, "benign_7": 0.05}
 # Share of composites and of their harmless twins, drawn anew from the sets with this seed.
 SEED, COMPOSITES = 11, 400
 
