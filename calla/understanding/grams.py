@@ -37,6 +37,7 @@ class Grams:
     def __init__(self, vectorizer: CountVectorizer, *, by_word: bool, rare: int) -> None:
         self._vectorizer, self._by_word, self._rare = vectorizer, by_word, rare
         self._weigh = TfidfTransformer(sublinear_tf=True)
+        self._idf = np.zeros(0, dtype=np.float32)
         self._begin()
 
     def _begin(self) -> None:
@@ -46,7 +47,7 @@ class Grams:
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what is kept for speed, and the analyzer, which cannot be stored."""
-        return {name: self.__dict__[name] for name in ("_vectorizer", "_by_word", "_rare", "_weigh")}
+        return {name: self.__dict__[name] for name in ("_vectorizer", "_by_word", "_rare", "_weigh", "_idf")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Build the analyzer anew."""
@@ -61,6 +62,8 @@ class Grams:
         known = self._vectorizer.vocabulary_.items()
         self._vectorizer.vocabulary_ = {gram: int(place[column]) for gram, column in known if enough[column]}
         rows: csr_matrix = self._weigh.fit_transform(counts[:, kept])
+        # The transformer works it out at each look.
+        self._idf = self._weigh.idf_
         return rows
 
     @property
@@ -97,7 +100,7 @@ class Grams:
     def _weighed(self, text: str) -> Row:
         found = [self._columns_of(piece) for piece in self._pieces(text)]
         columns, counts = np.unique(np.concatenate([*found, np.zeros(0, dtype=np.int64)]), return_counts=True)
-        weights = (1 + np.log(counts)) * self._weigh.idf_[columns]
+        weights = (1 + np.log(counts)) * self._idf[columns]
         length = float(np.sqrt(weights @ weights)) or 1.0
         return Row(columns, (weights / length).astype(np.float32))
 
