@@ -11,7 +11,6 @@ import argparse
 import random
 import sys
 import zlib
-from itertools import pairwise
 from typing import Any, Optional
 
 import numpy as np
@@ -20,7 +19,7 @@ from calla.catalogue import FAQ, REFERRAL
 from calla.understanding import asked, follow_up
 from calla.understanding.judgement import FEATURES, Judgement, gate_features
 from evaluation.fit_urgency import acute, detector
-from evaluation.fitting import SEED, Fitting, in_pieces, lines_of
+from evaluation.fitting import SEED, Fitting, follow_ups, in_pieces, lines_of
 from evaluation.planner import Planner
 
 # Share of in-scope messages that may be declined (the bar is 3 %).
@@ -94,12 +93,10 @@ def _leaning_rows(fitting: Fitting) -> dict[str, list[tuple[str, str, Optional[s
     catalogue = fitting.catalogue
     index = {label.rpartition("/")[2]: i for i, label in enumerate(fitting.labels)}
     rows: dict[str, list[tuple[str, str, Optional[str], int, float]]] = {"follow-ups": [], "alone": [], "parts": []}
-    for line in lines_of("followups"):
-        turns = line["turns"][-len(line["topics"]) :]
-        for (_, before), (text, topic) in pairwise(zip(turns, line["topics"], strict=True)):
-            if before in catalogue.topics and catalogue.topics[before].group == FAQ and topic in index:
-                read = fitting.reading(text).text
-                rows["follow-ups"].append((line["turns"][0], read, before, index[topic], line["counts"]))
+    for line, (_, last), (text, named) in follow_ups():
+        if last in catalogue.topics and catalogue.topics[last].group == FAQ and named in index:
+            read = fitting.reading(text).text
+            rows["follow-ups"].append((line["turns"][0], read, last, index[named], line["counts"]))
     for line in lines_of("multi"):
         reading = fitting.reading(line["text"])
         # Only where it is plain which part asks for which topic.

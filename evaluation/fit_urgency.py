@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import zlib
-from itertools import pairwise
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -28,7 +27,7 @@ from evaluation.composites import (
     strangers,
     topics_of,
 )
-from evaluation.fitting import SEED, STRANGERS_COUNT, Fitting, in_pieces, lines_of
+from evaluation.fitting import SEED, STRANGERS_COUNT, Fitting, follow_ups, in_pieces, lines_of
 
 
 def _leant_on(fitting: Fitting, judging: Judging, before: Optional[str]) -> Before:
@@ -89,12 +88,7 @@ def _follow_ups(fitting: Fitting) -> list[tuple[str, str]]:
     """Return harmless questions that follow another one of the same talk, and that one."""
     owing = {t.topic_id for t in fitting.catalogue.topics.values() if t.referral == "always"}
     return [
-        (text, before)
-        for line in lines_of("followups")
-        for (before, _), (text, topic) in pairwise(
-            zip(line["turns"][-len(line["topics"]) :], line["topics"], strict=True)
-        )
-        if topic not in KINDS and topic not in owing
+        (text, before) for _, (before, _), (text, topic) in follow_ups() if topic not in KINDS and topic not in owing
     ]
 
 

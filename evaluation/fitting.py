@@ -8,8 +8,9 @@ import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from functools import partial
+from itertools import pairwise
 from multiprocessing import get_context
-from typing import Any, Callable, Iterable, Sequence, TypeVar
+from typing import Any, Callable, Iterable, Iterator, Sequence, TypeVar
 
 from calla.settings import ROOT
 from calla.understanding.judgement import Judging
@@ -67,6 +68,14 @@ def lines_of(name: str) -> list[dict[str, Any]]:
         for file in files
         for line in file.read_text().splitlines()
     ]
+
+
+def follow_ups() -> Iterator[tuple[dict[str, Any], tuple[str, str], tuple[str, str]]]:
+    """Yield each turn of a dialogue but the first: its line, the turn before and itself, each with its topic."""
+    for line in lines_of("followups"):
+        turns = line["turns"][-len(line["topics"]) :]
+        for before, after in pairwise(zip(turns, line["topics"], strict=True)):
+            yield line, before, after
 
 
 # What the processes of a pool find when they begin.

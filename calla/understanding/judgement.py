@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from calla.catalogue import FAQ, OUT_OF_SCOPE
+from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL
 from calla.understanding.encoder import Encoder
 from calla.understanding.topic_model import Scores, TopicModel
 from calla.understanding.urgency_model import Urgencies, UrgencyModel
@@ -65,6 +65,8 @@ class Judging:
         self.weights = weights
         self._certainty = weights.vector("certainty", FEATURES)
         self._inside = weights.vector("inside", FEATURES)
+        # Which labels are dangers, ``[labels]``.
+        self.dangers = np.array([label.startswith(f"{REFERRAL}/") for label in self.labels])
         self._outside = self.labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in self.labels else None
         self._rows: dict[str, tuple[Scores, Urgencies]] = {}
         self._judged: dict[str, Judgement] = {}

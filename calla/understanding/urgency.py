@@ -14,7 +14,7 @@ from typing import Collection, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from calla.catalogue import OUT_OF_SCOPE, REFERRAL, Topic
+from calla.catalogue import OUT_OF_SCOPE, Topic
 from calla.plan import ACUTE, MODEL, SCREEN, TOPIC, Owed
 from calla.safety.screen import Finding, load_screen
 from calla.safety.vocabulary import KINDS
@@ -340,8 +340,7 @@ def _evidence_of_telling(text: str, said: Told, whole: float, judging: Judging) 
 
 def _near_a_referral(text: str, judging: Judging) -> tuple[float, float]:
     """Return the log-odds that a text belongs to a referral, and how much nearer known questions of one are."""
-    scores = judging.scores(text)
-    danger = np.array([label.startswith(f"{REFERRAL}/") for label in judging.labels])
+    scores, danger = judging.scores(text), judging.dangers
     if not danger.any():
         return 0.0, 0.0
     p, cosines = scores.probabilities[0], scores.similarities[0]

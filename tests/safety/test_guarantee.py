@@ -144,6 +144,12 @@ def test_payloads_do_not_bypass_the_guarantee(bot: Any, payload: str) -> None:
     assert bot.ask(payload)[0].response.startswith("utter_referral")
 
 
+def test_what_is_told_after_a_question_without_an_answer(bot: Any) -> None:
+    """Through the whole bot: the message before is the tracker's latest when the next one is understood."""
+    assert bot.ask("what do they mean by orange peel skin", "told")[0].response == "utter_out_of_scope"
+    assert bot.ask("wife has it", "told")[0].response == "utter_referral/red_flag_symptom"
+
+
 def test_finding_typed_after_a_clarification(bot: Any) -> None:
     bot.ask("should i cut milk and cheese and yoghurt and what not", "clarified")
     assert bot.ask("my letter says BI-RADS 4", "clarified")[0].response == "utter_referral/suspicious_finding"
