@@ -27,6 +27,7 @@ INGREDIENTS = (
     "calla/understanding/encoder.py",
     "calla/understanding/grams.py",
     "calla/understanding/learning.py",
+    "calla/understanding/nearest.py",
     "calla/understanding/network.py",
     "calla/understanding/spelling.py",
     "calla/understanding/topic_model.py",

@@ -76,9 +76,33 @@ def strangers(*, owing: bool) -> list[str]:
     return [text for text, before, kind in found if before is None and (kind != "none") == owing]
 
 
+def needs_of_strangers() -> list[tuple[str, str]]:
+    """Return what strangers asked, often with a story, each with the kind of referral that it owes by its words."""
+    lines = [line for file in _of_strangers("needs") for line in _read(file)]
+    return [(line["text"], line["owes"]) for line in lines]
+
+
+def questions_of_strangers(catalogue: Catalogue) -> list[str]:
+    """Return the plain questions of strangers on topics that owe no referral, and what is outside the field."""
+    owing = _owing(catalogue)
+    lines = [
+        line for name in ("questions", "probes", "out_of_scope") for file in _of_strangers(name) for line in _read(file)
+    ]
+    named = [(line["text"], line.get("topic") or line["details"][0].partition(".")[0]) for line in lines]
+    return [text for text, topic in named if topic not in owing and topic not in KINDS]
+
+
+def _of_strangers(name: str) -> list[str]:
+    return [str(file.relative_to(ROOT)) for file in sorted(DEVELOPMENT.parent.glob(f"strangers_*/{name}.jsonl"))]
+
+
+def _owing(catalogue: Catalogue) -> set[str]:
+    return {t.topic_id for t in (*catalogue.topics.values(), *catalogue.details.values()) if t.referral == "always"}
+
+
 def harmless(catalogue: Catalogue, names: Sequence[str] = BENIGN) -> list[str]:
     """Return hand-written messages that owe none, by their words or by their topic."""
-    owing = {t.topic_id for t in (*catalogue.topics.values(), *catalogue.details.values()) if t.referral == "always"}
+    owing = _owing(catalogue)
     lines = [line for name in names for line in _read(f"tests/safety/{name}.jsonl")]
     lines += [line for name in ("questions", "out_of_scope") for line in _read(f"tests/nlu/dev/{name}.jsonl")]
     return [line["text"] for line in lines if line["topic"] not in owing]

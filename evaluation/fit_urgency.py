@@ -24,6 +24,8 @@ from evaluation.composites import (
     harmless,
     kinds_after_a_question,
     kinds_of_strangers,
+    needs_of_strangers,
+    questions_of_strangers,
     strangers,
     topics_of,
 )
@@ -139,7 +141,9 @@ def _cases(fitting: Fitting) -> list[Case]:
         for line in lines_of("followups")
         if len(line["topics"]) > 1 and KINDS.get(line["topics"][1]) not in ACUTE
     ]
-    return [*alone, *apart, *joined, *follow, *(Case(text, None, None, 1.0, "harmless") for text in fine)]
+    asked = [Case(text, None, _acute(kind), STRANGERS_COUNT, "needs") for text, kind in needs_of_strangers()]
+    fine += questions_of_strangers(fitting.catalogue)
+    return [*alone, *apart, *joined, *follow, *asked, *(Case(text, None, None, 1.0, "harmless") for text in fine)]
 
 
 def _acute(kind: str, topic: Optional[str] = None) -> Optional[str]:
@@ -181,7 +185,7 @@ def acute(fitting: Fitting) -> None:
     p = cross_val_predict(
         model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba", fit_params={"sample_weight": weight}
     )[:, 1]
-    names = ("own", "strangers", "beside", "follow-ups", "harmless")
+    names = ("own", "strangers", "beside", "follow-ups", "needs", "harmless")
     print(f"{'acute_from':12s}" + "".join(f"{name:>24s}" for name in names) + "   given its text: owed, not owed")
     for threshold in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5):
         cells = [

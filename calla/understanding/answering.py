@@ -9,6 +9,7 @@ from calla.catalogue import FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, T
 from calla.plan import TOPIC, Owed, Plan
 from calla.understanding import reference
 from calla.understanding.asked import MAX_ANSWERS
+from calla.understanding.context import speaks_of_a_person
 from calla.understanding.judgement import DETAIL_OFFER_FROM, Judgement, Judging
 from calla.understanding.language import ENGLISH
 from calla.understanding.memory import Memory
@@ -20,6 +21,8 @@ DECLINE_RESPONSE = "utter_out_of_scope"
 MORE_RESPONSE, NO_MORE_RESPONSE, NO_TOPIC_RESPONSE = "utter_more_about", "utter_no_more", "utter_no_topic_yet"
 OTHER_LANGUAGE = "utter_other_language"
 MAX_OFFERS = 3
+# Share of all topics from which one is answered behind a referral, though the whole sounds most like a danger.
+BEHIND_FROM = 0.6
 # Small talk that is about the conversation itself: topic id to what it does.
 REPEAT, AFFIRM, DENY, MORE = "repeat", "affirm", "deny", "tell_me_more"
 # What emoji alone say, by their Unicode names; the topic model knows words, not faces.
@@ -87,6 +90,8 @@ def plan_answer(
     answer_from = judging.weights.threshold("answer_beside_referral_from") if owes else 1.0
     sure = [j for j in judged if j.outcome == "answer" or (owes and j.certainty >= answer_from)]
     topics = [topic for j in sure if (topic := resolved(j, judging, catalogue)) and topic.group != REFERRAL]
+    if not topics and owes:
+        topics = _behind(reading, judging, catalogue)
     if topics:
         again = len(topics) == 1 and topics[0].id == memory.topic and memory.topic_age == 1
         if again and (further := _further(sure[0], reading, judging, catalogue, memory)):
@@ -97,7 +102,7 @@ def plan_answer(
         if len(topics) == 1 and (said := about_the_conversation(topics[0], catalogue, memory)):
             return said
         plan = answered(topics)
-        plan.offers = _beside(sure[-1], topics, judging, catalogue) if topics[-1].group == FAQ else []
+        plan.offers = _beside(sure[-1], topics, judging, catalogue) if sure and topics[-1].group == FAQ else []
         return plan
     return _unsure(judged, judging, catalogue, memory)
 
@@ -107,6 +112,23 @@ def resolved(judgement: Judgement, judging: Judging, catalogue: Catalogue) -> Op
     best, p = next(iter(judging.details(judgement.wording, judgement.label).items()))
     sure = p >= judging.weights.threshold("detail_from")
     return (catalogue.by_intent(best) if sure else None) or catalogue.by_intent(judgement.label)
+
+
+def likeliest(text: str, judging: Judging, catalogue: Catalogue) -> tuple[Optional[Topic], float]:
+    """Return the topic or detail that a text names if it names any, and its share of all topics that are answered."""
+    row = judging.scores(text).probabilities[0]
+    faq = [i for i, label in enumerate(judging.labels) if label.startswith(f"{FAQ}/")]
+    best = max(faq, key=lambda i: row[i])
+    named = Judgement("", judging.labels[best], (), 0.0, 0.0, text)
+    return resolved(named, judging, catalogue), float(row[best] / (row[faq].sum() or 1.0))
+
+
+def _behind(reading: Reading, judging: Judging, catalogue: Catalogue) -> list[Topic]:
+    """Return what is answered behind a referral that hid it: the harmless question beside a danger."""
+    asking = [part.text for part in reading.parts if part.asks and not speaks_of_a_person(part.text)]
+    asking = [text for text in asking if judging.urgency(text).odds[0] < 0]
+    named = [likeliest(text, judging, catalogue) for text in asking]
+    return [topic for topic, share in named if topic and share >= BEHIND_FROM and not topic.reassures]
 
 
 def _further(

@@ -12,7 +12,7 @@ from calla.safety.screen import Finding
 from calla.safety.vocabulary import KINDS
 from calla.text import clean
 from calla.understanding import reference
-from calla.understanding.answering import MAX_OFFERS, fixed, plan_answer, resolved
+from calla.understanding.answering import MAX_OFFERS, fixed, likeliest, plan_answer
 from calla.understanding.asked import questions_of
 from calla.understanding.context import speaks_of_a_person
 from calla.understanding.cutting import parts_of
@@ -106,12 +106,9 @@ def _leant_on(reading: Reading, judging: Judging, catalogue: Catalogue, memory: 
 
 def _spoken_of(reading: Reading, judging: Judging, catalogue: Catalogue) -> Optional[str]:
     """Return what a message of a finding names: "does it need treatment?" after it asks about that."""
-    row = judging.scores(reading.text).probabilities[0]
-    faq = [i for i, label in enumerate(judging.labels) if label.startswith(f"{FAQ}/")]
-    best = max(faq, key=lambda i: row[i])
-    if row[best] < _NAMED_FROM * row[faq].sum():
+    topic, share = likeliest(reading.text, judging, catalogue)
+    if share < _NAMED_FROM:
         return None
-    topic = resolved(Judgement("", judging.labels[best], (), 0.0, 0.0, reading.text), judging, catalogue)
     return topic.id if topic and catalogue.is_named(topic, reading.text) and not topic.reassures else None
 
 

@@ -12,6 +12,8 @@ from sklearn.neural_network import MLPClassifier
 # Step at the beginning; it falls to nothing along half a cosine (Loshchilov and Hutter 2017), so
 # that two thirds of the passes learn as well (docs/evaluation.md).
 BATCH, RATE = 512, 5e-3
+# Few examples are gone through more often, until the network has made this many steps.
+LEAST_STEPS = 200
 # A network that goes on from another learns what few examples change in one pass, at one rate, if what is
 # new comes several times: details that were added so are known as well as after learning everything anew.
 FURTHER_RATE, NEW_COUNT = 3e-3, 12
@@ -23,7 +25,7 @@ class Network:
     Args:
         hidden: units of the hidden layer.
         penalty: quadratic penalty.
-        passes: how often all examples are gone through.
+        passes: how often all examples are gone through, at least.
         seed: of the first weights and of the order of the examples.
     """
 
@@ -62,8 +64,9 @@ class Network:
             several = np.concatenate([np.arange(len(rows)), np.repeat(np.array(new, dtype=np.int64), NEW_COUNT - 1)])
             network.partial_fit(rows[several], numbers[several])
         else:
-            for done in range(self._passes):
-                rate = RATE * (1 + math.cos(math.pi * done / self._passes)) / 2
+            passes = max(self._passes, math.ceil(LEAST_STEPS / math.ceil(len(rows) / BATCH)))
+            for done in range(passes):
+                rate = RATE * (1 + math.cos(math.pi * done / passes)) / 2
                 if done:
                     # Adam has no schedule in scikit-learn.
                     network._optimizer.learning_rate_init = rate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Optional
+from typing import Iterable, Optional
 
 import spacy
 from spacy.language import Language
@@ -18,6 +18,9 @@ from calla.understanding.language import ENGLISH, language_of
 from calla.understanding.spelling import Spelling
 
 _LETTERS = re.compile(r"[^\W\d_]+")
+# What joins a clause to the one before it, and marks: without them it says the same.
+_JOINT = re.compile(r"^(?:and|but|so|or|then|also|plus)\s+(?=\S+\s)", re.I)
+_MARKS = " \t.,;:!?…-–—\"'()"
 
 
 @lru_cache(maxsize=1)
@@ -38,12 +41,12 @@ class Reading:
         doc: spaCy's document of that text.
         sentences: its sentences, lines split too.
         parts: where it could ask a second question, in order.
-        clauses: the smallest stretches that say something by themselves, in order.
         language: ISO 639 code of its language.
         payload: name of a typed ``/intent`` payload, else empty.
         truncated: whether the message was longer than what is understood.
         pictures: whether it is nothing but emoji.
-        units: all stretches that are judged, the whole text first, each once.
+        units: all stretches that are judged: the whole text first, then parts, sentences and
+            clauses (the smallest stretches that say something by themselves), each once.
         strange: share of its words that are neither English nor of the field as written:
             0 in plain English, near 1 in disguised or foreign words.
     """
@@ -53,7 +56,6 @@ class Reading:
     doc: Doc
     sentences: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
-    clauses: tuple[str, ...] = ()
     language: str = ENGLISH
     payload: str = ""
     truncated: bool = False
@@ -89,9 +91,16 @@ def read(raw: str, spelling: Optional[Spelling] = None) -> Reading:
     doc = english()(text)
     sentences = tuple(s for s in _sentences(doc) if _LETTERS.search(s))
     parts = tuple(parts_of(text, sentences))
-    clauses = tuple(clauses_of(text))
-    units = tuple(dict.fromkeys([text, *sentences, *(p.text for p in parts), *clauses]))
-    return Reading(raw, text, doc, sentences, parts, clauses, language, payload, truncated, pictures, units, strange)
+    units = _once([text, *(part.text for part in parts), *sentences, *clauses_of(text)])
+    return Reading(raw, text, doc, sentences, parts, language, payload, truncated, pictures, units, strange)
+
+
+def _once(stretches: Iterable[str]) -> tuple[str, ...]:
+    """Return stretches, of those that differ in marks or in the word that joins them alone the first."""
+    found: dict[str, str] = {}
+    for stretch in stretches:
+        found.setdefault(_JOINT.sub("", stretch).strip(_MARKS).lower(), stretch)
+    return tuple(found.values())
 
 
 def _sentences(doc: Doc) -> list[str]:

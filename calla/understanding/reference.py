@@ -6,7 +6,10 @@ import re
 
 from calla.understanding.cutting import asks
 
-_PRONOUN = re.compile(r"\b(?:it's|its|it|they|them|these|those|this|that|that one|this one|theirs|their)\b", re.I)
+# "They've" and "they'll" are people.
+_PRONOUN = re.compile(
+    r"\b(?:it's|its|it|they(?!'(?:ve|ll|d)\b)|them|these|those|this|that|that one|this one|theirs|their)\b", re.I
+)
 _LEADING = re.compile(
     r"^(?:and|or|but|so|ok|okay|also|then|what about|how about|what of|and what about|and how about|same for|"
     r"how is it with|what if it's|and for|for|with)\b[\s,]*",

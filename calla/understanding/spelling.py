@@ -47,8 +47,9 @@ TARGETS = 4_000
 RARE = 3_000_000
 # Questions from which a word is usual among people who ask, from which the models may have
 # learned it as it stands (unless it is that much rarer than what it was probably meant
-# for), and from which two words are usual together.
-USUAL, LEARNED, RARER, TOGETHER = 8, 4, 40, 3
+# for; less so, if two hold: it is long, sounds like it, is one slip away), and from which two words
+# are usual together.
+USUAL, LEARNED, RARER, RARER_AND_LIKE, TOGETHER = 8, 4, 40, 8, 3
 # Cost of a slip in a word of five letters or fewer, in nats, in longer ones less; of a
 # sound that stays; of another beginning.
 SLIP, SOUND, BEGINNING = 4.5, 0.3, 3.0
@@ -277,7 +278,9 @@ class Spelling:
         found = []
         for each in near | alike:
             distance = OSA.distance(word, each)
-            learned = self._used[word] >= LEARNED and self._used[word] * RARER > self._used[each]
+            like = (each in alike) + (distance == 1) + (len(word) > BRIEF) >= 2
+            rarer = self._used[word] * (RARER_AND_LIKE if like else RARER) <= self._used[each]
+            learned = self._used[word] >= LEARNED and not rarer
             if distance > min(3, len(each) // 2) or learned:
                 continue
             cost = slip * (distance * SOUND if each in alike else distance)

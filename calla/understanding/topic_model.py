@@ -10,15 +10,13 @@ from scipy.special import softmax
 from sklearn.decomposition import TruncatedSVD
 
 from calla.understanding.grams import Grams
+from calla.understanding.nearest import Nearest
 from calla.understanding.network import Network
 
 # How much of the prior of a detail within its topic is taken back (1: all).
 BALANCE = 0.75
 # Questions that the n-grams are condensed by; more take longer and change nothing either.
 CONDENSED_BY = 6000
-# Principal directions in which known questions are compared; the others say next to nothing
-# and would cost as much time and memory again.
-DIRECTIONS = 192
 # Keeps the logarithm of what the network rules out finite.
 _FLOOR = 1e-9
 
@@ -81,10 +79,8 @@ class TopicModel:
         self._network = Network(hidden=hidden, penalty=penalty, passes=passes, seed=seed)
         self.labels: list[str] = []
         self.details: list[str] = []
-        self._directions = np.zeros((0, 0), dtype=np.float32)
         self._projection = np.zeros((0, 0), dtype=np.float16)
-        self._known = np.zeros((0, 0), dtype=np.float32)
-        self._starts = np.zeros(0, dtype=np.int64)
+        self._nearest: Nearest
         self._topic_starts = np.zeros(0, dtype=np.int64)
 
     def fit(
@@ -113,8 +109,7 @@ class TopicModel:
         topics = [detail.partition(".")[0] for detail in self.details]
         self.labels = sorted(set(topics))
         self._topic_starts = np.array([topics.index(topic) for topic in self.labels])
-        self._compare_with(vectors)
-        self._starts = np.array([known.index(detail) for detail in self.details])
+        self._nearest = Nearest(vectors, [known.index(detail) for detail in self.details], seed=self._seed)
         if before:
             self._projection = before._projection
         else:
@@ -123,13 +118,6 @@ class TopicModel:
         added = np.flatnonzero(np.isin(order, new))
         self._network.fit(features, known, before._network if before else None, added)
         return self
-
-    def _compare_with(self, vectors: np.ndarray) -> None:
-        """Keep known questions in their principal directions."""
-        spread = vectors.T @ vectors
-        _, directions = np.linalg.eigh(spread.astype(np.float64))
-        self._directions = np.ascontiguousarray(directions[:, ::-1][:, :DIRECTIONS], dtype=np.float32)
-        self._known = np.ascontiguousarray(vectors @ self._directions, dtype=np.float32)
 
     def _learn_spelling(self, grams: csr_matrix) -> None:
         # No more columns than the data can carry (small benchmarks, tests).
@@ -156,8 +144,7 @@ class TopicModel:
         grams = [self.letters.of(text) for text in texts]
         condensed = np.stack([row.weights @ self._projection[row.columns].astype(np.float32) for row in grams])
         p = self._network.probabilities(self._features(vectors, condensed))
-        # Questions in rows: the maximum is then taken over whole rows, which is many times faster.
-        nearest = np.maximum.reduceat(self._known @ (vectors @ self._directions).T, self._starts, axis=0).T
+        nearest = self._nearest.cosines(vectors)
         evidence = np.log(p + _FLOOR) + self._similarity_weight * nearest
         details = softmax(evidence, axis=1)
         return Scores(
@@ -182,7 +169,7 @@ class TopicModel:
         own = np.arange(bounds[at], bounds[at + 1])
         # An overview has many more examples than a detail, which says nothing of how often
         # people ask for it: the network's prior is taken back within the topic.
-        counts = np.diff(np.append(self._starts, len(self._known)))[own]
+        counts = self._nearest.counts[own]
         weighed = row[own] / (counts / counts.sum()) ** BALANCE
         weighed = weighed / (weighed.sum() or 1.0)
         return {self.details[own[i]]: float(weighed[i]) for i in np.argsort(-weighed)}

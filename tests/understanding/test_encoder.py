@@ -10,7 +10,7 @@ import pytest
 
 from calla.understanding.encoder import DEFAULT_ARTEFACT, Encoder, EncoderError, load_encoder
 
-FILES = ("model.onnx", "tokenizer.json")
+FILES = ("model.onnx", "tokenizer.json", "nearest.onnx")
 TEXTS = ["what is mk-7?", "does the biopsy hurt", "they found calcium and want more pictures " * 12, "hi"]
 
 
