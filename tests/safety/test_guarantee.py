@@ -112,6 +112,29 @@ def test_what_is_owed(model: None, turns: list[str], names: list[str]) -> None:
     assert [referral.name for referral in plan.referrals] == names
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("is cheese ok? I'll stop the calcium tablets the bone clinic gave me", "utter_faq/dietary_calcium_link"),
+        (
+            "Would a bit of flax seed help? I'm calling off the biopsy till I've tried it",
+            "utter_faq/other_remedies.flaxseed",
+        ),
+    ],
+)
+def test_a_harmless_question_that_a_danger_hid_is_answered_behind_the_referral(
+    model: None, text: str, answer: str
+) -> None:
+    (plan,) = plans([[text]])
+    assert plan.referrals and plan.responses and plan.responses[0].startswith(answer)
+
+
+def test_a_danger_that_sounds_like_a_question_gets_no_answer_behind_its_referral(model: None) -> None:
+    """The bruise after a biopsy is no answer to a dent that came by itself."""
+    (plan,) = plans([["when i lift my arms there is a dent at the bottom of it, like a thumb in dough"]])
+    assert plan.referrals and not plan.responses
+
+
 def test_no_courtesy_stands_beneath_a_referral(model: None) -> None:
     (plan,) = plans([["what is category 0", "so that's me"]])
     assert plan.referrals

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from calla.understanding import cutting, reference
+from calla.understanding.reading import read
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,11 @@ def test_politeness_before_a_question_is_left_out(text: str, asked: str) -> None
 )
 def test_the_rejected_one_of_two_is_left_out(text: str, meant: str) -> None:
     assert reference.without_rejected(text) == meant
+
+
+def test_what_says_the_same_twice_is_judged_once() -> None:
+    units = read("Is the biopsy on Friday? I wait for the letter, and do I keep a bra on?").units
+    assert units[0].startswith("Is the biopsy on Friday? I wait")
+    assert [unit for unit in units[1:] if "Friday" in unit] == ["Is the biopsy on Friday?"]
+    assert len([unit for unit in units[1:] if unit.strip("?").endswith("do I keep a bra on")]) <= 2
+    assert read("Does it hurt?").units == ("Does it hurt?",)

@@ -44,6 +44,15 @@ def test_words_written_by_ear_are_put_right_by_their_neighbours(wrong: str, righ
     assert SPELLING.corrected(wrong) == right
 
 
+def test_a_slip_that_many_make_is_put_right_though_it_was_learned() -> None:
+    """Not so a word of its own that is often used, nor one that is as usual as what it is near to."""
+    used = [*["is it canser"] * 5, *["is it cancer"] * 60, *["a mammo"] * 30, *["a mama"] * 30]
+    spelling = Spelling(ANSWERS, used)
+    assert spelling.corrected("is it canser") == "is it cancer"
+    assert spelling.corrected("a mammo") == "a mammo"
+    assert Spelling(ANSWERS, [*used, *["is it canser"] * 30]).corrected("is it canser") == "is it canser"
+
+
 @pytest.mark.parametrize(
     "text", ["a weird knot in the calf", "rid of gout for good", "mice in the loft", "an egg in Burkina Faso"]
 )
