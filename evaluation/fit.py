@@ -11,7 +11,7 @@ import argparse
 import random
 import sys
 import zlib
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
@@ -88,30 +88,52 @@ def choice(x: np.ndarray, chosen: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.asarray(minimize(loss, np.zeros(x.shape[2]), jac=True, method="L-BFGS-B").x / scale)
 
 
-def _leaning_rows(fitting: Fitting) -> dict[str, list[tuple[str, str, Optional[str], int, float]]]:
-    """Return what leans on something: (source, text, topic before, index of the right label, how much it counts)."""
+class Leaning(NamedTuple):
+    """What leans on something.
+
+    Attributes:
+        source: where it is from.
+        text: what is said.
+        before: the topic before.
+        right: index of the right label.
+        counts: how much it counts.
+        earlier: topics before that.
+    """
+
+    source: str
+    text: str
+    before: Optional[str]
+    right: int
+    counts: float
+    earlier: tuple[str, ...] = ()
+
+
+def _leaning_rows(fitting: Fitting) -> dict[str, list[Leaning]]:
+    """Return what leans on something."""
     catalogue = fitting.catalogue
     index = {label.rpartition("/")[2]: i for i, label in enumerate(fitting.labels)}
-    rows: dict[str, list[tuple[str, str, Optional[str], int, float]]] = {"follow-ups": [], "alone": [], "parts": []}
-    for line, (_, last), (text, named) in follow_ups():
-        if last in catalogue.topics and catalogue.topics[last].group == FAQ and named in index:
-            read = fitting.reading(text).text
-            rows["follow-ups"].append((line["turns"][0], read, last, index[named], line["counts"]))
+    rows: dict[str, list[Leaning]] = {"follow-ups": [], "alone": [], "parts": []}
+    for each in follow_ups():
+        if each.last in catalogue.topics and catalogue.topics[each.last].group == FAQ and each.topic in index:
+            read, line = fitting.reading(each.text).text, each.line
+            right = index[each.topic]
+            rows["follow-ups"].append(Leaning(line["turns"][0], read, each.last, right, line["counts"], each.earlier))
     for line in lines_of("multi"):
         reading = fitting.reading(line["text"])
         # Only where it is plain which part asks for which topic.
         if len(reading.parts) == len(line["topics"]):
             for before, part, topic in zip([None, *line["topics"]], reading.parts, line["topics"], strict=False):
                 known = before if before and catalogue.topics[before].group == FAQ else None
-                rows["parts"].append((reading.text, part.text, known, index[topic], line["counts"]))
+                rows["parts"].append(Leaning(reading.text, part.text, known, index[topic], line["counts"]))
     chance = random.Random(SEED)
     for line in lines_of("questions") + lines_of("out_of_scope"):
-        before = chance.choice(rows["follow-ups"])[2]
-        if len(line["text"].split()) <= follow_up.MAX_WORDS and line["topic"] != before:
+        leant_on = chance.choice(rows["follow-ups"])
+        if len(line["text"].split()) <= follow_up.MAX_WORDS and line["topic"] != leant_on.before:
             topic = catalogue.topics.get(line["topic"])
             if topic is None or topic.group != REFERRAL:
                 read = fitting.reading(line["text"]).text
-                rows["alone"].append((line["text"], read, before, index[line["topic"]], 1.0))
+                right = index[line["topic"]]
+                rows["alone"].append(Leaning(line["text"], read, leant_on.before, right, 1.0, leant_on.earlier))
     return rows
 
 
@@ -124,20 +146,20 @@ def leaning(fitting: Fitting) -> None:
     """
     judging, rows = fitting.judging(), _leaning_rows(fitting)
     for key, names in (("follow_up", ("follow-ups", "alone")), ("part", ("parts",))):
-        chosen = [(name, *row) for name in names for row in rows[name]]
+        chosen = [(name, row) for name in names for row in rows[name]]
         x = np.array(
             [
                 follow_up.evidence(
-                    text, fitting.catalogue.topics.get(before or ""), judging, fitting.catalogue,
-                    source if name == "parts" else None,
+                    row.text, fitting.catalogue.topics.get(row.before or ""), judging, fitting.catalogue,
+                    row.source if name == "parts" else None, row.earlier,
                 )
-                for name, source, text, before, *_ in chosen
+                for name, row in chosen
             ]
         )  # fmt: skip
-        y = np.array([right for *_, right, _ in chosen])
-        kind = np.array([name for name, *_ in chosen])
-        fold = np.array([zlib.crc32(source.encode()) % 10 for _, source, *_ in chosen])
-        counts = np.array([count for *_, count in chosen])
+        y = np.array([row.right for _, row in chosen])
+        kind = np.array([name for name, _ in chosen])
+        fold = np.array([zlib.crc32(row.source.encode()) % 10 for _, row in chosen])
+        counts = np.array([row.counts for _, row in chosen])
         # What stands for itself is drawn by chance and weighs as much as all that leans on something.
         weight = np.where(kind == "alone", counts[kind != "alone"].sum() / max(1, (kind == "alone").sum()), counts)
         top = np.zeros((len(y), len(fitting.labels)))

@@ -29,7 +29,7 @@ from evaluation.composites import (
     strangers,
     topics_of,
 )
-from evaluation.fitting import SEED, STRANGERS_COUNT, Fitting, follow_ups, in_pieces, lines_of
+from evaluation.fitting import SEED, STRANGERS_COUNT, Fitting, follow_ups, in_pieces, talks
 
 
 def _leant_on(fitting: Fitting, judging: Judging, before: Optional[str]) -> Before:
@@ -65,6 +65,8 @@ def detector(fitting: Fitting) -> None:
         *(("after a question", text, before, True) for text, before in after_a_question(owing=True)),
         *(("harmless after a question", text, before, False) for text, before in after_a_question(owing=False)),
         *(("follow-ups", text, before, False) for text, before in _follow_ups(fitting)),
+        *(("talks", text, before, True) for text, before, kind in talks() if kind != "none"),
+        *(("harmless talks", text, before, False) for text, before, kind in talks() if kind == "none"),
     ]
     sets = [*((name, text, None, owes) for name, text, owes in alone), *after]
     rows = in_pieces(_danger, [(text, before) for _, text, before, _ in sets])
@@ -72,7 +74,8 @@ def detector(fitting: Fitting) -> None:
     kind = np.array([name for name, *_ in sets])
     groups = np.array([zlib.crc32((before or text)[:24].encode()) % 1000 for _, text, before, _ in sets])
     # Strangers are few and count for more: they are what is to come.
-    weight = np.where(np.char.endswith(kind, "strangers") | np.char.endswith(kind, "question"), STRANGERS_COUNT, 1.0)
+    of_strangers = [name.endswith(("strangers", "question", "talks")) for name in kind]
+    weight = np.where(of_strangers, STRANGERS_COUNT, 1.0)
     model = LogisticRegression(fit_intercept=False, max_iter=3000, C=10)
     fitting.keep("urgency", urgency.EVIDENCE, model.fit(x, y, sample_weight=weight).coef_[0])
     p = cross_val_predict(
@@ -90,7 +93,9 @@ def _follow_ups(fitting: Fitting) -> list[tuple[str, str]]:
     """Return harmless questions that follow another one of the same talk, and that one."""
     owing = {t.topic_id for t in fitting.catalogue.topics.values() if t.referral == "always"}
     return [
-        (text, before) for _, (before, _), (text, topic) in follow_ups() if topic not in KINDS and topic not in owing
+        (each.text, each.before)
+        for each in follow_ups()
+        if "owes" not in each.line and each.topic not in {*KINDS, *owing}
     ]
 
 
@@ -137,10 +142,11 @@ def _cases(fitting: Fitting) -> list[Case]:
     halves = [case for case in (*alone, *apart) if case.before is None and (case.owes or rng.random() < 0.4)]
     joined = [Case(text, None, case.owes, 1.0, "beside") for case in halves for text in beside([case.text], fine, rng)]
     follow = [
-        Case(line["turns"][-len(line["topics"]) :][1], line["turns"][-len(line["topics"])], None, 1.0, "follow-ups")
-        for line in lines_of("followups")
-        if len(line["topics"]) > 1 and KINDS.get(line["topics"][1]) not in ACUTE
+        Case(each.text, each.before, None, 1.0, "follow-ups")
+        for each in follow_ups()
+        if "owes" not in each.line and KINDS.get(each.topic) not in ACUTE
     ]
+    follow += [Case(text, before, _acute(kind), STRANGERS_COUNT, "talks") for text, before, kind in talks()]
     asked = [Case(text, None, _acute(kind), STRANGERS_COUNT, "needs") for text, kind in needs_of_strangers()]
     fine += questions_of_strangers(fitting.catalogue)
     return [*alone, *apart, *joined, *follow, *asked, *(Case(text, None, None, 1.0, "harmless") for text in fine)]
@@ -185,7 +191,7 @@ def acute(fitting: Fitting) -> None:
     p = cross_val_predict(
         model, x, y, groups=groups, cv=GroupKFold(10), method="predict_proba", fit_params={"sample_weight": weight}
     )[:, 1]
-    names = ("own", "strangers", "beside", "follow-ups", "needs", "harmless")
+    names = ("own", "strangers", "beside", "follow-ups", "talks", "needs", "harmless")
     print(f"{'acute_from':12s}" + "".join(f"{name:>24s}" for name in names) + "   given its text: owed, not owed")
     for threshold in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5):
         cells = [

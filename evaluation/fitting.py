@@ -8,12 +8,12 @@ import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from functools import partial
-from itertools import pairwise
 from multiprocessing import get_context
-from typing import Any, Callable, Iterable, Iterator, Sequence, TypeVar
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, TypeVar
 
 from calla.settings import ROOT
 from calla.understanding.judgement import Judging
+from calla.understanding.memory import EARLIER
 from calla.understanding.weights import FILE, Weights, load_weights
 from evaluation.planner import Planner
 
@@ -37,8 +37,8 @@ THRESHOLDS = {
     # Probability of a detail from which it is answered instead of its topic's overview.
     "detail_from": 0.45,
     # Probability from which a referral is owed; the same where the turn before has a part in it.
-    "referral_from": 0.18,
-    "told_from": 0.2,
+    "referral_from": 0.15,
+    "told_from": 0.12,
     # The same if only a hint of a rule says what: "I can't go on".
     "hint_from": 0.4,
     # Log-odds from which a clause names a referral of its own beside the worst.
@@ -70,12 +70,43 @@ def lines_of(name: str) -> list[dict[str, Any]]:
     ]
 
 
-def follow_ups() -> Iterator[tuple[dict[str, Any], tuple[str, str], tuple[str, str]]]:
-    """Yield each turn of a dialogue but the first: its line, the turn before and itself, each with its topic."""
+class FollowUp(NamedTuple):
+    """A turn of a dialogue but the first.
+
+    Attributes:
+        line: the dialogue.
+        before: the turn before.
+        text: the turn.
+        topic: what it asks.
+        last: what the turn before asked.
+        earlier: what the turns before that asked, the latest first.
+    """
+
+    line: dict[str, Any]
+    before: str
+    text: str
+    topic: str
+    last: str
+    earlier: tuple[str, ...]
+
+
+def follow_ups() -> Iterator[FollowUp]:
+    """Yield each turn of the development dialogues but the first."""
     for line in lines_of("followups"):
-        turns = line["turns"][-len(line["topics"]) :]
-        for before, after in pairwise(zip(turns, line["topics"], strict=True)):
-            yield line, before, after
+        turns, topics = line["turns"][-len(line["topics"]) :], line["topics"]
+        for n in range(1, len(topics)):
+            earlier = tuple(topic for topic in dict.fromkeys(topics[n - 2 :: -1] if n > 1 else ()) if topic)
+            yield FollowUp(line, turns[n - 1], turns[n], topics[n], topics[n - 1], earlier[:EARLIER])
+
+
+def talks() -> Iterator[tuple[str, Optional[str], str]]:
+    """Yield the turns of long talks that follow harmless ones only: the turn, the one before, what kind it owes."""
+    for line in lines_of("followups"):
+        for n, kind in enumerate(line.get("owes", ())):
+            yield line["turns"][n], line["turns"][n - 1] if n else None, kind
+            if kind != "none":
+                # After a danger memory has the word.
+                break
 
 
 # What the processes of a pool find when they begin.

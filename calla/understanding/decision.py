@@ -65,7 +65,7 @@ def decide(
         asked: the message before.
     """
     reading = _meant(reading)
-    judging = Judging(models, weights)
+    judging = Judging(models, weights, memory.earlier)
     before = catalogue.find(memory.topic) if memory.topic else None
     plan = fixed(reading, catalogue, memory)
     named = None

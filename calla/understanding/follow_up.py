@@ -3,15 +3,16 @@
 "And magnesium?", "how often?", "the other one": a follow-up leaves out what it is about,
 and so does the second question of a message. Every topic is weighed by how well it fits
 the text alone, the text completed by the subject of the topic before, and the text put
-as a question for the same aspect, by the rest of the message, and by how it is related to
-the topic before. The weights are those of a conditional logit (McFadden 1974), fitted by
-``evaluation/fit.py`` on dialogues and messages that were not trained on.
+as a question for the same aspect, by the rest of the message, by how it is related to
+the topic before, and by whether it was spoken of earlier. The weights are those of a
+conditional logit (McFadden 1974), fitted by ``evaluation/fit.py`` on dialogues and messages
+that were not trained on.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional, Sequence
+from typing import Collection, Optional, Sequence
 
 import numpy as np
 from scipy.special import softmax
@@ -26,6 +27,7 @@ _PLAIN = (
     "for the aspect",
     "related topic",
     "same aspect",
+    "earlier topic",
     "small talk",
     "outside the field",
     "in the message",
@@ -71,7 +73,12 @@ def wordings(text: str, before: Optional[Topic], catalogue: Catalogue, *, part: 
 
 
 def evidence(
-    text: str, before: Optional[Topic], judging: Judging, catalogue: Catalogue, message: Optional[str] = None
+    text: str,
+    before: Optional[Topic],
+    judging: Judging,
+    catalogue: Catalogue,
+    message: Optional[str] = None,
+    earlier: Collection[str] = (),
 ) -> np.ndarray:
     """Collect what speaks for each topic.
 
@@ -81,6 +88,7 @@ def evidence(
         judging: judges texts.
         catalogue: topics and how they are related.
         message: the message that ``text`` is a part of.
+        earlier: ids of the topics that were spoken of before that.
 
     Returns:
         ``[labels, EVIDENCE]``, labels in the order of the topic model.
@@ -94,9 +102,13 @@ def evidence(
     whole = np.log(judging.scores(message).probabilities[0] + FLOOR) if message else np.zeros(len(labels))
     topics = [catalogue.by_intent(label) for label in labels]
     related = [
-        (_related(topic, before), topic.group == FAQ and topic.aspect == before.aspect != "general")
+        (
+            _related(topic, before),
+            topic.group == FAQ and topic.aspect == before.aspect != "general",
+            topic.id in earlier and topic.id != before.topic_id,
+        )
         if topic and before
-        else (0.0, False)
+        else (0.0, False, False)
         for topic in topics
     ]
     kinds = [
@@ -137,7 +149,7 @@ def judge(
     """
     labels = judging.labels
     weights = judging.weights.vector(leant, EVIDENCE)
-    p = probabilities(evidence(text, before, judging, catalogue, message), weights, labels)
+    p = probabilities(evidence(text, before, judging, catalogue, message, judging.earlier), weights, labels)
     order = np.argsort(-p)
     candidates = tuple(labels[i] for i in order if labels[i].startswith(f"{FAQ}/") and p[i] >= OFFER_FROM)
     best, certainty = labels[int(order[0])], float(p[order[0]])

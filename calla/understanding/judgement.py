@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Collection, Optional, Sequence
 
 import numpy as np
 
@@ -57,10 +57,12 @@ class Judging:
     Args:
         models: the trained models.
         weights: fitted weights.
+        earlier: ids of the topics that were spoken of before the last one.
     """
 
-    def __init__(self, models: Models, weights: Weights) -> None:
+    def __init__(self, models: Models, weights: Weights, earlier: Collection[str] = ()) -> None:
         self.models = models
+        self.earlier = earlier
         self.labels = models.topics.labels
         self.weights = weights
         self._certainty = weights.vector("certainty", FEATURES)

@@ -16,6 +16,8 @@ ACUTE_TURNS, FINDING_TURNS = 6, 4
 SHORT_TURNS = 4
 # Turns for which a topic is what "it" stands for, and what was offered can be picked.
 TOPIC_TURNS, OFFER_TURNS = 12, 2
+# Topics that are remembered beside the last one.
+EARLIER = 3
 SLOT = "memory"
 _ACUTE = frozenset({"emergency", "crisis"})
 
@@ -33,6 +35,7 @@ class Memory:
         in_full: referral name to turns since it was last given in full.
         said: names of the responses of the last turn.
         named: id of the topic or detail that an open finding named, which was only referred.
+        earlier: ids of topics that were answered before the last, the latest first, each once.
     """
 
     topic: Optional[str] = None
@@ -43,12 +46,13 @@ class Memory:
     in_full: Mapping[str, int] = field(default_factory=dict)
     said: tuple[str, ...] = ()
     named: Optional[str] = None
+    earlier: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, value: Optional[Mapping[str, Any]]) -> Memory:
         """Read the memory from its slot; what is not there is not remembered."""
         known = {k: v for k, v in (value or {}).items() if k in cls.__dataclass_fields__}
-        for name in ("offers", "said"):
+        for name in ("earlier", "offers", "said"):
             known[name] = tuple(known.get(name) or ())
         return cls(**known)
 
@@ -67,6 +71,12 @@ class Memory:
         """Return the other referrals that are open, the latest first."""
         return [name for name in self._latest() if KINDS.get(name) not in _ACUTE]
 
+    def _before(self, topic: str) -> tuple[str, ...]:
+        """Return what was spoken of before a topic that is answered now."""
+        known = [self.topic.partition(".")[0]] if self.topic else []
+        own = topic.partition(".")[0]
+        return tuple(each for each in dict.fromkeys([*known, *self.earlier]) if each != own)[:EARLIER]
+
     def _latest(self) -> list[str]:
         return sorted(self.dangers, key=lambda name: self.dangers[name])
 
@@ -80,6 +90,7 @@ class Memory:
         return Memory(
             topic=self.topic if self.topic_age < TOPIC_TURNS else None,
             topic_age=self.topic_age + 1,
+            earlier=self.earlier if self.topic_age < TOPIC_TURNS else (),
             named=self.named if dangers else None,
             offers=self.offers if self.offers_age < OFFER_TURNS else (),
             offers_age=self.offers_age + 1,
@@ -110,7 +121,7 @@ class Memory:
         offered = tuple(offers)
         later = replace(self, said=tuple(said))
         if topic:
-            later = replace(later, topic=topic, topic_age=0, named=None)
+            later = replace(later, topic=topic, topic_age=0, earlier=self._before(topic), named=None)
         elif named:
             later = replace(later, named=named)
         if offered:
