@@ -33,7 +33,7 @@ THRESHOLDS = {
     "inside_from": 0.5,
     "inside_part_from": 0.25,
     # Probability from which a part is a question of its own.
-    "question_from": 0.25,
+    "question_from": 0.23,
     # Probability of a detail from which it is answered instead of its topic's overview.
     "detail_from": 0.45,
     # Probability from which a referral is owed; the same where the turn before has a part in it.

@@ -18,6 +18,8 @@ from calla.understanding.language import ENGLISH, language_of
 from calla.understanding.spelling import Spelling
 
 _LETTERS = re.compile(r"[^\W\d_]+")
+# Numbers of cases and orders: letters and digits in turn. They say nothing, and no model has learned them.
+_CODE = re.compile(r"(?<!\w)(?=\w{10})(?:[a-z]*\d+[a-z]+){2,}\d*(?!\w)", re.I)
 # What joins a clause to the one before it, and marks: without them it says the same.
 _JOINT = re.compile(r"^(?:and|but|so|or|then|also|plus)\s+(?=\S+\s)", re.I)
 _MARKS = " \t.,;:!?…-–—\"'()"
@@ -82,6 +84,7 @@ def read(raw: str, spelling: Optional[Spelling] = None) -> Reading:
     cleaned = fold_words(clean(raw))
     pictures = bool(cleaned) and not re.search(r"\w", raw)
     payload, text = split_payload(cleaned)
+    text = _CODE.sub("", text).rstrip(" ,") if _CODE.search(text) else text
     truncated = len(text) > MAX_UNDERSTOOD
     text = text[:MAX_UNDERSTOOD]
     language = language_of(text, spelling.english, spelling.corrected) if spelling and not pictures else ENGLISH

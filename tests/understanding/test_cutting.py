@@ -110,3 +110,9 @@ def test_what_says_the_same_twice_is_judged_once() -> None:
     assert [unit for unit in units[1:] if "Friday" in unit] == ["Is the biopsy on Friday?"]
     assert len([unit for unit in units[1:] if unit.strip("?").endswith("do I keep a bra on")]) <= 2
     assert read("Does it hurt?").units == ("Does it hurt?",)
+
+
+def test_the_number_of_a_case_says_nothing() -> None:
+    assert read("can I talk to a person, 9f86d081884c7d659a2feaa0c55ad015").text == "can I talk to a person"
+    for text in ("is 1000micrograms too much", "b12 and mk7 with d3k2", "my sheet says 4b", "call 07700900123"):
+        assert read(text).text == text
