@@ -93,7 +93,7 @@ def plan_answer(
     if not topics and owes:
         topics = _behind(reading, judging, catalogue)
     if topics:
-        again = len(topics) == 1 and topics[0].id == memory.topic and memory.topic_age == 1
+        again = bool(sure) and len(topics) == 1 and topics[0].id == memory.topic and memory.topic_age == 1
         if again and (further := _further(sure[0], reading, judging, catalogue, memory)):
             topics = [further]
         elif again and _leans(reading, catalogue) and not catalogue.speaks_of(topics[0].response, reading.text):

@@ -19,7 +19,7 @@ from calla.understanding.spelling import Spelling
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 # Numbers of cases and orders: letters and digits in turn. They say nothing, and no model has learned them.
-_CODE = re.compile(r"(?<!\w)(?=\w{10})(?:[a-z]*\d+[a-z]+){2,}\d*(?!\w)", re.I)
+_CODE = re.compile(r"(?<!\w)(?=\w{10})[a-z]*(?:\d+[a-z]+){2,}\d*(?!\w)", re.I)
 # What joins a clause to the one before it, and marks: without them it says the same.
 _JOINT = re.compile(r"^(?:and|but|so|or|then|also|plus)\s+(?=\S+\s)", re.I)
 _MARKS = " \t.,;:!?…-–—\"'()"

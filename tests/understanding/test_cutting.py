@@ -116,3 +116,6 @@ def test_the_number_of_a_case_says_nothing() -> None:
     assert read("can I talk to a person, 9f86d081884c7d659a2feaa0c55ad015").text == "can I talk to a person"
     for text in ("is 1000micrograms too much", "b12 and mk7 with d3k2", "my sheet says 4b", "call 07700900123"):
         assert read(text).text == text
+    # As many ways to read it as there are letters, and none of them a code: once this took for ever.
+    endless = "1" + ("a" * 30 + "1") * 20 + "a_"
+    assert read(endless).text == endless

@@ -8,7 +8,9 @@ import pytest
 
 from calla.plan import Plan
 from calla.safety.screen import Finding
+from calla.understanding import answering
 from calla.understanding.decision import decide
+from calla.understanding.judgement import Judging
 from calla.understanding.memory import Memory
 from calla.understanding.reading import read
 from calla.understanding.urgency import Before, completed, told
@@ -61,6 +63,15 @@ def test_a_danger_in_a_clause_is_referred_and_the_question_answered() -> None:
     assert referrals(plan) == ["utter_referral/red_flag_symptom"]
     assert plan.responses == ["utter_faq/oats"]
     assert plan.outcome == "referral"
+
+
+def test_what_is_answered_behind_a_referral_may_be_what_was_answered_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answering, "_behind", lambda *_: [catalogue().topics["oats"]])
+    judging, memory = Judging(models({}), weights()), Memory(topic="oats").aged()
+    plan = answering.plan_answer(read("there is a lump"), [], judging, catalogue(), memory, owes=True)
+    assert plan.responses == ["utter_faq/oats"]
 
 
 def test_a_rule_alone_suffices() -> None:
