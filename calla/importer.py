@@ -11,19 +11,24 @@ import itertools
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 import yaml
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.training_data.structures import StoryGraph
 from rasa.shared.importers.importer import ResponsesSyncImporter, TrainingDataImporter
 from rasa.shared.importers.utils import story_graph_from_paths
+from rasa.shared.nlu.constants import METADATA, METADATA_INTENT
 from rasa.shared.nlu.training_data.entities_parser import parse_training_example
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.utils.io import read_model_configuration
 
+from calla.catalogue import FAQ
 from calla.content.sources import LOADER
+
+# In the metadata of a turn of a talk: the label of what was answered before it.
+AFTER = "after"
 
 
 class _Loader(LOADER):  # type: ignore[misc,valid-type]
@@ -95,12 +100,28 @@ class _Files(TrainingDataImporter):
         for file in sorted((self._root / "data").rglob("*.yml")):
             content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader) or {}
             messages.extend(itertools.chain.from_iterable(_messages(block) for block in content.get("nlu") or []))
+            messages.extend(itertools.chain.from_iterable(_turns(story) for story in content.get("stories") or []))
             responses.update(content.get("responses") or {})
         # Those of the domain that are written like a topic's belong to them for Rasa.
         return TrainingData(messages, responses=responses | self._domain.retrieval_intent_responses)
 
 
 def _messages(block: dict[str, Any]) -> list[Message]:
-    """Return the examples of an intent."""
+    """Return the examples of an intent, or those of them that owe a referral."""
     lines = (line.strip() for line in str(block["examples"]).splitlines())
-    return [parse_training_example(line.removeprefix("-").strip(), block["intent"]) for line in lines if line]
+    found = [parse_training_example(line.removeprefix("-").strip(), block["intent"]) for line in lines if line]
+    if "metadata" in block:
+        for message in found:
+            message.set(METADATA, {METADATA_INTENT: block["metadata"]})
+    return found
+
+
+def _turns(story: dict[str, Any]) -> Iterator[Message]:
+    """Yield the turns of a talk, each with what was answered before it."""
+    after = None
+    for step in story["steps"]:
+        message = parse_training_example(step["user"], step["intent"])
+        message.set(METADATA, {METADATA_INTENT: step.get("metadata") or {}, AFTER: after})
+        yield message
+        if step["intent"].startswith(f"{FAQ}/"):
+            after = step["intent"]

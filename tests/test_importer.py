@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from rasa.shared.importers.importer import TrainingDataImporter
-from rasa.shared.nlu.constants import ENTITIES, INTENT, INTENT_RESPONSE_KEY, TEXT
+from rasa.shared.nlu.constants import ENTITIES, INTENT, INTENT_RESPONSE_KEY, METADATA, TEXT
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from calla.importer import TopicImporter
+from calla.importer import AFTER, TopicImporter
 
 FILES = {
     "config.yml": """
@@ -39,6 +39,11 @@ nlu:
 - intent: faq/oats.dose
   examples: |
     - how many oats
+- intent: faq/oats.dose
+  metadata:
+    owes: medicines
+  examples: |
+    - how many oats with my tablets
 responses:
   utter_faq/oats:
   - text: |
@@ -72,6 +77,21 @@ rules:
 }
 
 
+STORY = """
+version: "3.1"
+stories:
+- story: oats
+  steps:
+  - user: "what are oats"
+    intent: faq/oats
+  - user: "a remark"
+    intent: chat/remark
+  - user: "how many of them with my tablets"
+    intent: faq/oats.dose
+    metadata: {owes: medicines}
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     for name, text in FILES.items():
@@ -82,7 +102,7 @@ def project(tmp_path: Path) -> Path:
 
 def examples(data: TrainingData) -> list[tuple[Any, ...]]:
     return [
-        tuple(m.get(key) for key in (TEXT, INTENT, INTENT_RESPONSE_KEY, ENTITIES))
+        tuple(m.get(key) for key in (TEXT, INTENT, INTENT_RESPONSE_KEY, ENTITIES, METADATA))
         for m in data.intent_examples
         if m.get(TEXT)
     ]
@@ -93,7 +113,7 @@ def test_it_reads_what_rasas_importer_reads(project: Path) -> None:
     rasas = TrainingDataImporter.load_from_config(
         str(project / "config.yml"), str(project / "domain.yml"), [str(project / "data")]
     )
-    assert len(examples(own.get_nlu_data())) == 5
+    assert len(examples(own.get_nlu_data())) == 6
     assert examples(own.get_nlu_data()) == examples(rasas.get_nlu_data())
     assert own.get_nlu_data().responses == rasas.get_nlu_data().responses
     assert own.get_domain().as_dict() == rasas.get_domain().as_dict()
@@ -107,3 +127,15 @@ def test_the_domain_knows_the_retrieval_intents_and_their_responses(project: Pat
     assert "faq" in domain.retrieval_intents
     assert {"utter_faq/oats", "utter_faq/oats.dose", "utter_evidence/general"} <= set(domain.responses)
     assert "utter_faq" in domain.action_names_or_texts
+
+
+def test_each_turn_of_a_talk_says_what_was_answered_before(project: Path) -> None:
+    (project / "data" / "stories").mkdir()
+    (project / "data" / "stories" / "oats.yml").write_text(STORY)
+    data = TopicImporter(project).get_nlu_data()
+    found = [(m.get(TEXT), m.get(METADATA)) for m in data.intent_examples if AFTER in (m.get(METADATA) or {})]
+    assert found == [
+        ("what are oats", {"intent": {}, AFTER: None}),
+        ("a remark", {"intent": {}, AFTER: "faq/oats"}),
+        ("how many of them with my tablets", {"intent": {"owes": "medicines"}, AFTER: "faq/oats"}),
+    ]

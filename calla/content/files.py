@@ -19,7 +19,9 @@ from calla.content.sources import LOADER
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_KEYS = ("version", "nlu", "responses")
-INTENT_KEYS = ("intent", "examples")
+INTENT_KEYS = ("intent", "metadata", "examples")
+# What the metadata of an intent say: the referral that these of its examples owe by their own words.
+OWES = "owes"
 ANSWER_KEYS = ("text", "metadata")
 FIELDS = (
     "title", "subject", "aspect", "evidence", "referral", "referral_to", "kind", "sources", "reviewed", "related",
@@ -77,10 +79,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Example:
-    """One training example and its line."""
+    """One training example, its line, and the referral that its own words owe, if its block says so."""
 
     text: str
     line: int
+    owes: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Entry:
         path: file, relative to the project.
         line: where it starts.
         examples: what people ask; empty if there is no such intent.
+        blocks: what the blocks of examples owe, "" for the plain one; empty if there is no such intent.
         text: the answer; ``None`` if there is no such response.
         text_line: where the answer starts.
         metadata: title, evidence, sources and so on.
@@ -109,7 +113,7 @@ class Entry:
     path: str
     line: int
     examples: list[Example] = field(default_factory=list)
-    has_intent: bool = False
+    blocks: set[str] = field(default_factory=set)
     text: Optional[str] = None
     text_line: int = 0
     metadata: dict[str, Field] = field(default_factory=dict)
@@ -123,6 +127,11 @@ class Entry:
     def id(self) -> str:
         """Topic id, or ``topic.detail``."""
         return self.name.partition("/")[2] or self.name
+
+    @property
+    def has_intent(self) -> bool:
+        """Say whether people ask for this."""
+        return bool(self.blocks)
 
     @property
     def is_detail(self) -> bool:
@@ -260,10 +269,11 @@ class _Reader:
             self._complain(_line(node), "an intent needs the lines 'intent: ...' and 'examples: |'")
             return
         line, value = parts["intent"]
+        owes = self._owes(parts["metadata"][1]) if "metadata" in parts else ""
         entry = self._entry(str(value.value), line)
-        if entry.has_intent:
+        if owes in entry.blocks:
             self._complain(line, f"the intent '{entry.name}' stands twice: put its examples together")
-        entry.has_intent = True
+        entry.blocks.add(owes)
         line, block = parts["examples"]
         if not isinstance(block, yaml.ScalarNode) or block.style != "|":
             self._complain(line, "write 'examples: |' and below it one example a line, each with '- ' in front")
@@ -271,9 +281,17 @@ class _Reader:
         for number, text in enumerate(block.value.splitlines(), block.start_mark.line + 2):
             example = text.strip()
             if example.startswith("- ") and example[2:].strip():
-                entry.examples.append(Example(example[2:].strip(), number))
+                entry.examples.append(Example(example[2:].strip(), number, owes))
             elif example:
                 self._complain(number, f"an example must start with '- ' (a dash and a space): '{example[:40]}'")
+
+    def _owes(self, node: yaml.Node) -> str:
+        """Return the referral that a block of examples owes."""
+        values = [value for _, _, value in self._mapping(node, (OWES,), "the metadata of an intent")]
+        if len(values) != 1 or not isinstance(values[0], yaml.ScalarNode):
+            self._complain(_line(node), f"write '{OWES}: ' and the name of one referral")
+            return ""
+        return str(values[0].value)
 
     def _response(self, name: str, line: int, node: yaml.Node) -> None:
         entry = self._entry(name.removeprefix("utter_"), line)

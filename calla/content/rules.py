@@ -133,6 +133,15 @@ def has_enough_examples(entry: Entry, content: Content) -> Iterator[Problem]:
         yield entry.problem(f"{len(entry.examples)} examples, at least {wanted} are needed")
 
 
+def owes_what_exists(entry: Entry, content: Content) -> Iterator[Problem]:
+    """Examples that owe a referral owe one that there is."""
+    known = [other.id for other in content.entries if other.group == REFERRAL]
+    for owes in sorted({example.owes for example in entry.examples} - {"", *known}):
+        line = next(example.line for example in entry.examples if example.owes == owes)
+        hint = did_you_mean(owes, known) or f"; known are {', '.join(sorted(known))}"
+        yield Problem(entry.path, line, f"the examples from here on owe '{owes}', which is no referral{hint}")
+
+
 def has_a_title(entry: Entry, content: Content) -> Iterator[Problem]:
     """The title fits on a button and says by itself what a press asks."""
     if entry.text is None or entry.group == SHORT_REFERRAL:
@@ -302,6 +311,7 @@ def refers_as_it_says(entry: Entry, content: Content) -> Iterator[Problem]:
 ENTRY_RULES: tuple[EntryRule, ...] = (
     has_both_halves,
     has_enough_examples,
+    owes_what_exists,
     has_a_title,
     says_what_it_is_about,
     shows_its_evidence,

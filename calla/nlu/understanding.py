@@ -16,18 +16,19 @@ from rasa.nlu.tokenizers.tokenizer import Tokenizer
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import InvalidConfigException
-from rasa.shared.nlu.constants import INTENT, INTENT_RESPONSE_KEY, RESPONSE_SELECTOR, TEXT
+from rasa.shared.nlu.constants import INTENT, INTENT_RESPONSE_KEY, METADATA, METADATA_INTENT, RESPONSE_SELECTOR, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue, CatalogueReader
+from calla.importer import AFTER
 from calla.model import BEFORE, MODELS, fingerprint
 from calla.nlu.reader import RAW_TEXT
 from calla.plan import PLAN, Plan
 from calla.understanding.decision import decide
 from calla.understanding.encoder import load_encoder
 from calla.understanding.judgement import Models
-from calla.understanding.learning import Learned, Responses, learn
+from calla.understanding.learning import Example, Learned, Responses, learn
 from calla.understanding.memory import SLOT, Memory
 from calla.understanding.reading import read
 from calla.understanding.vectors import VectorCache
@@ -91,12 +92,8 @@ class Understanding(GraphComponent, IntentClassifier):
 
     def train(self, training_data: TrainingData) -> Resource:
         """Train on all examples that have an intent and persist the models."""
-        examples = [
-            (example.get(TEXT), example.get(INTENT_RESPONSE_KEY) or example.get(INTENT))
-            for example in training_data.intent_examples
-            if example.get(TEXT)
-        ]
-        if len({label for _, label in examples}) < 2:
+        examples = examples_of(training_data)
+        if len({example.label for example in examples}) < 2:
             return self._resource
         MODELS.mkdir(exist_ok=True)
         vectors = VectorCache(load_encoder(), MODELS)
@@ -161,12 +158,23 @@ class Understanding(GraphComponent, IntentClassifier):
                 raise InvalidConfigException(f"Understanding: {key} must be above 0.")
 
 
-def learned_before(file: Path, examples: Sequence[tuple[str, str]], responses: Responses) -> Optional[Learned]:
+def learned_before(file: Path, examples: Sequence[Example], responses: Responses) -> Optional[Learned]:
     """Return what a whole training left behind, if little has changed since; ``None`` if all must be learned anew."""
     with contextlib.suppress(OSError, pickle.UnpicklingError, EOFError):
         learned: Learned = pickle.loads(file.read_bytes())
         return learned if learned.is_near(examples, responses) else None
     return None
+
+
+def examples_of(training_data: TrainingData) -> list[Example]:
+    """Return what the messages of the training data teach."""
+    found = []
+    for message in training_data.intent_examples:
+        if text := message.get(TEXT):
+            said = message.get(METADATA) or {}
+            owes = (said.get(METADATA_INTENT) or {}).get("owes")
+            found.append(Example(text, message.get(INTENT_RESPONSE_KEY) or message.get(INTENT), owes, said.get(AFTER)))
+    return found
 
 
 def _select(message: Message, plan: Plan, catalogue: Catalogue) -> None:

@@ -31,6 +31,7 @@ NOT_VOCABULARY = frozenset({"referrals.yml", "contacts.yml"})
 KINDS: Mapping[str, str] = {
     "emergency": "emergency",
     "emotional_crisis": "crisis",
+    "after_biopsy": "urgent",
     "red_flag_symptom": "urgent",
     "suspicious_finding": "urgent",
     "interpret_my_results": "urgent",

@@ -24,7 +24,7 @@ MAX_OFFERS = 3
 # Share of all topics from which one is answered behind a referral, though the whole sounds most like a danger.
 BEHIND_FROM = 0.6
 # Small talk that is about the conversation itself: topic id to what it does.
-REPEAT, AFFIRM, DENY, MORE = "repeat", "affirm", "deny", "tell_me_more"
+REPEAT, AFFIRM, DENY, MORE, REMARK = "repeat", "affirm", "deny", "tell_me_more", "remark"
 # What emoji alone say, by their Unicode names; the topic model knows words, not faces.
 _PICTURES = (
     (re.compile(r"thumbs down|angry|pouting|rolling eyes"), "feedback_negative"),
@@ -185,11 +185,16 @@ def _unsure(judged: Sequence[Judgement], judging: Judging, catalogue: Catalogue,
 
 
 def about_the_conversation(topic: Topic, catalogue: Catalogue, memory: Memory) -> Optional[Plan]:
-    """Plan what "say that again", "yes", "no" and "tell me more" mean now; ``None`` for other topics."""
+    """Plan what "say that again", "yes", "no", "tell me more" and a remark mean now; ``None`` for other topics."""
     if topic.id == REPEAT and memory.said:
         return Plan("repeat", responses=list(memory.said), offers=list(memory.offers), topic=memory.topic)
     if topic.id == MORE:
         return _more(catalogue, memory)
+    if topic.id == REMARK:
+        # Whoever tells of herself goes on with what she was asking about.
+        last = catalogue.find(memory.topic) if memory.topic else None
+        offers = catalogue.related_to(last)[:MAX_OFFERS] if last else []
+        return Plan("answer", responses=[topic.response], offers=offers)
     if topic.id == AFFIRM:
         meant = next((catalogue.yes_means[name] for name in memory.said if name in catalogue.yes_means), None)
         if meant in catalogue.topics:

@@ -62,7 +62,7 @@ BRIEF = 8
 # Certainty from which a piece of a part may ask something else than its other pieces.
 PIECE_FROM = 0.3
 # Small talk that stands beside a question and needs no answer of its own then.
-_PASSING = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "tell_me_more", "capabilities"})
+_PASSING = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "tell_me_more", "capabilities", "remark"})
 _WORDS = re.compile(r"[\w'-]+")
 
 

@@ -12,7 +12,7 @@ from calla.safety.screen import Finding
 from calla.safety.vocabulary import KINDS
 from calla.text import clean
 from calla.understanding import reference
-from calla.understanding.answering import MAX_OFFERS, fixed, likeliest, plan_answer
+from calla.understanding.answering import MAX_OFFERS, REMARK, fixed, likeliest, plan_answer
 from calla.understanding.asked import questions_of
 from calla.understanding.context import speaks_of_a_person
 from calla.understanding.cutting import parts_of
@@ -24,7 +24,7 @@ from calla.understanding.urgency import Before, in_general, owed
 from calla.understanding.weights import Weights
 
 # Courtesies that answer nothing.
-SMALL_TALK = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "affirm", "deny"})
+SMALL_TALK = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "affirm", "deny", REMARK})
 # Words up to which a message that names no subject may be about an open finding.
 _FRAGMENT = 6
 _WORDS = re.compile(r"[\w'-]+")
@@ -169,7 +169,8 @@ def _is_about_it(reading: Reading, judged: Sequence[Judgement], judging: Judging
     # "Was that bad?" after a finding is no thanks, however much it sounds like one.
     asks = any(part.asks for part in reading.parts)
     chat = [t for j in judged if (t := catalogue.by_intent(j.label)) and t.group == CHAT and j.outcome == "answer"]
-    if any(not asks or topic.id not in SMALL_TALK for topic in chat):
+    tells_of_it = reference.refers_back(reading.text) and any(topic.id == REMARK for topic in chat)
+    if not tells_of_it and any(not asks or topic.id not in SMALL_TALK for topic in chat):
         return False
     if len(words) > 2 * _FRAGMENT or catalogue.names_subject(reading.text):
         return False
@@ -190,6 +191,9 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory,
     if any(each.by != TOPIC for each in owes):
         # A finding of one's own is referred; the line before a word's meaning adds nothing.
         by_name.pop("word", None)
+    if "after_biopsy" in by_name:
+        # Whoever took the sample is the one to call about the spot, and on the same day.
+        by_name.pop("red_flag_symptom", None)
     referrals = [
         Referral(name, catalogue.referrals[name].kind or "urgent", _form(name, reading, catalogue, memory), each.by)
         for name, each in by_name.items()

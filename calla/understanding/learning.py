@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -13,14 +13,13 @@ from threadpoolctl import threadpool_limits
 from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue
 from calla.safety.screen import load_screen
 from calla.text import clean
+from calla.understanding import follow_up
 from calla.understanding.context import speaks_of_a_person
 from calla.understanding.grams import letters_of_words
 from calla.understanding.spelling import Spelling
 from calla.understanding.topic_model import TopicModel
 from calla.understanding.urgency_model import NONE, UrgencyModel
 
-# Topics of feelings: who is spoken of there is afraid, or somebody near is, and that is no report.
-_FEELINGS = frozenset({"worried_or_anxious", "supporting_someone"})
 # Share of the examples that may differ if learning goes on from what was learned before.
 MOST_CHANGED = 0.01
 # The line before a word's meaning is owed by the topic, not by the words of the question.
@@ -28,6 +27,38 @@ _WORD_REFERRAL, _MEDICINES = "word", "medicines"
 
 
 Responses = Mapping[str, list[dict[str, Any]]]
+
+
+class Example(NamedTuple):
+    """What somebody may ask.
+
+    Attributes:
+        text: the question.
+        label: its full retrieval intent.
+        owes: name of the referral that its own words owe, where that is another than its topic owes.
+        after: label of what was answered before, where it is a turn of a talk.
+    """
+
+    text: str
+    label: str
+    owes: Optional[str] = None
+    after: Optional[str] = None
+
+
+class Taught(NamedTuple):
+    """What is learned from a wording of an example.
+
+    Attributes:
+        text: the wording.
+        label: what it asks; ``None`` where that is not plain from it.
+        owed: which referral its words owe, ``NONE``, or ``None`` where that is open.
+        example: number of the example.
+    """
+
+    text: str
+    label: Optional[str]
+    owed: Optional[str]
+    example: int
 
 
 @dataclass(frozen=True)
@@ -46,21 +77,21 @@ class Learned:
     urgency: UrgencyModel
     examples: np.ndarray
 
-    def is_near(self, examples: Sequence[tuple[str, str]], responses: Responses) -> bool:
+    def is_near(self, examples: Sequence[Example], responses: Responses) -> bool:
         """Say whether so little differs from these examples that learning may go on from here."""
         changed = np.setxor1d(self.examples, _hashes(examples, Catalogue(responses)))
         return len(changed) <= MOST_CHANGED * len(self.examples)
 
 
-def _hashes(examples: Sequence[tuple[str, str]], catalogue: Catalogue) -> np.ndarray:
+def _hashes(examples: Sequence[Example], catalogue: Catalogue) -> np.ndarray:
     """Return a number for each example, its label, and what it is owed."""
     rows = zip(examples, owed_by_examples(examples, catalogue), strict=True)
-    digests = (hashlib.blake2b(f"{label}\n{owed}\n{text}".encode(), digest_size=8) for (text, label), owed in rows)
+    digests = (hashlib.blake2b(f"{e.label}\n{owed}\n{e.after}\n{e.text}".encode(), digest_size=8) for e, owed in rows)
     return np.frombuffer(b"".join(digest.digest() for digest in digests), dtype=np.uint64)
 
 
 def learn(
-    examples: Sequence[tuple[str, str]],
+    examples: Sequence[Example],
     responses: Responses,
     encode: Callable[[Sequence[str]], np.ndarray],
     config: Mapping[str, Any],
@@ -73,7 +104,7 @@ def learn(
     no referral. Spelling and the known questions are always learned from all examples.
 
     Args:
-        examples: questions with their labels (full retrieval intents).
+        examples: questions with their labels.
         responses: the responses of the domain, with the catalogue in their metadata.
         encode: gives sentence vectors, ``[texts, dimension]``.
         config: settings of the component.
@@ -83,14 +114,19 @@ def learn(
     # Texts in other languages teach no English.
     english = (v[0] for v in responses.values() if "language" not in (v[0].get("metadata") or {}))
     answers = [f"{each.get('text', '')} {(each.get('metadata') or {}).get('title', '')}" for each in english]
-    spelling = Spelling(answers, (text for text, _ in examples), load_screen().words)
-    texts = [spelling.corrected(clean(text)) for text, _ in examples]
-    labels = [label for _, label in examples]
+    spelling = Spelling(answers, (example.text for example in examples), load_screen().words)
+    hashes = _hashes(examples, catalogue)
+    examples = [example._replace(text=spelling.corrected(clean(example.text))) for example in examples]
+    taught = taught_by(examples, catalogue)
+    texts = [each.text for each in taught]
     vectors = encode(texts)
     letters = before.topics.letters if before else letters_of_words()
     grams = letters.rows(texts) if before else letters.fit(texts)
-    hashes = _hashes(examples, catalogue)
-    new = np.flatnonzero(~np.isin(hashes, before.examples)) if before else np.zeros(0, dtype=np.int64)
+    changed = ~np.isin(hashes, before.examples) if before else np.zeros(len(examples), dtype=bool)
+    asking = [i for i, each in enumerate(taught) if each.label]
+    owing = [i for i, each in enumerate(taught) if each.owed]
+    new = [i for i, each in enumerate(taught) if changed[each.example]]
+    labels, owed = [str(taught[i].label) for i in asking], [str(taught[i].owed) for i in owing]
     topics = TopicModel(
         letters,
         seed=config["seed"],
@@ -101,51 +137,63 @@ def learn(
         spelling_weight=config["spelling_weight"],
         similarity_weight=config["similarity_weight"],
     )
-    owed = owed_by_examples(zip(texts, labels, strict=True), catalogue)
     # Side by side: much of the work is done outside the interpreter's lock.
     with threadpool_limits(1), ThreadPoolExecutor(1) as pool:
-        learning = pool.submit(topics.fit, grams, labels, vectors, before.topics if before else None, new)
-        if before and _knows(before.urgency, [i for i in new if owed[i]], texts, owed, vectors):
+        earlier = before.topics if before else None
+        at = np.flatnonzero(np.isin(asking, new))
+        learning = pool.submit(topics.fit, grams[asking], labels, vectors[asking], earlier, at)
+        if before and _knows(before.urgency, [taught[i] for i in new], vectors[new]):
             urgency = before.urgency
         else:
-            known = [i for i, name in enumerate(owed) if name]
             urgency = UrgencyModel(letters, seed=config["seed"]).fit(
-                [texts[i] for i in known], grams[known], [str(owed[i]) for i in known], vectors[known], encode
+                [texts[i] for i in owing], grams[owing], owed, vectors[owing], encode
             )
         learning.result()
     return Learned(spelling, topics, urgency, np.unique(hashes))
 
 
-def _knows(
-    urgency: UrgencyModel, new: Sequence[int], texts: Sequence[str], owed: Sequence[Optional[str]], vectors: np.ndarray
-) -> bool:
-    return urgency.knows([texts[i] for i in new], [str(owed[i]) for i in new], vectors[list(new)])
+def _knows(urgency: UrgencyModel, taught: Sequence[Taught], vectors: np.ndarray) -> bool:
+    known = [i for i, each in enumerate(taught) if each.owed]
+    return urgency.knows([taught[i].text for i in known], [str(taught[i].owed) for i in known], vectors[known])
 
 
-def owed_by_examples(examples: Iterable[tuple[str, str]], catalogue: Catalogue) -> list[Optional[str]]:
+def taught_by(examples: Sequence[Example], catalogue: Catalogue) -> list[Taught]:
+    """Return what is learned from each example.
+
+    A turn of a talk teaches what is asked as completed by the subject before it, as it is judged when
+    somebody asks (``follow_up``): "how long does that take" alone is nobody's question. That it owes
+    nothing it teaches both ways.
+    """
+    found: list[Taught] = []
+    for i, (example, owed) in enumerate(zip(examples, owed_by_examples(examples, catalogue), strict=True)):
+        before = catalogue.by_intent(example.after) if example.after else None
+        if before is None or not example.label.startswith(f"{FAQ}/"):
+            found.append(Taught(example.text, example.label, owed, i))
+        else:
+            completed = follow_up.wordings(example.text, before, catalogue)[1]
+            found.append(Taught(completed, example.label, owed, i))
+            if completed != example.text:
+                found.append(Taught(example.text, None, owed, i))
+    return found
+
+
+def owed_by_examples(examples: Iterable[Example], catalogue: Catalogue) -> list[Optional[str]]:
     """Return which referral each example is owed by its own words, ``NONE``, or ``None`` where that is open.
 
     A topic that owes a referral says so of all its questions; whether the words of one do
-    is open where nobody is spoken of. Of the harmless details of such topics those that
-    speak of a person may be a report ("can I drive after mine on Friday"): they teach nothing.
+    is open where nobody is spoken of. Of a word's meaning, and of what owes nothing by itself, an
+    example that is a report all the same says so.
     """
-    touching = {
-        topic.topic_id
-        for topic in (*catalogue.topics.values(), *catalogue.details.values())
-        if topic.group == FAQ and topic.referral == "always" and topic.referral_to != _MEDICINES
-    } - _FEELINGS
     found: list[Optional[str]] = []
-    for text, label in examples:
+    for text, label, owes, _ in examples:
         topic = catalogue.by_intent(label)
-        person = speaks_of_a_person(text)
-        if label == OUT_OF_SCOPE or topic is None:
-            found.append(NONE)
+        if owes or label == OUT_OF_SCOPE or topic is None:
+            found.append(owes or NONE)
         elif topic.group == REFERRAL:
             found.append(topic.id)
-        elif topic.referral == "always" and topic.referral_to == _WORD_REFERRAL:
-            found.append(None if person else NONE)
-        elif topic.referral == "always":
-            found.append(topic.referral_to if person or topic.referral_to == _MEDICINES else None)
+        elif topic.referral == "always" and topic.referral_to != _WORD_REFERRAL:
+            own = speaks_of_a_person(text) or topic.referral_to == _MEDICINES
+            found.append(topic.referral_to if own else None)
         else:
-            found.append(None if person and topic.topic_id in touching else NONE)
+            found.append(NONE)
     return found

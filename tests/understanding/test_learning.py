@@ -10,8 +10,9 @@ from typing import Any, Sequence
 import numpy as np
 import pytest
 
+from calla.catalogue import Catalogue
 from calla.nlu.understanding import Understanding, learned_before
-from calla.understanding.learning import Learned, learn
+from calla.understanding.learning import Example, Learned, learn, taught_by
 
 # A hundred topics of fifteen questions each, every question with the topic's word and two others.
 TOPICS, QUESTIONS = 100, 15
@@ -35,14 +36,14 @@ def word(name: str) -> str:
     return "".join(chr(97 + int(c, 16)) for c in hashlib.sha256(name.encode()).hexdigest()[:7])
 
 
-def questions(topic: str, count: int = QUESTIONS) -> list[tuple[str, str]]:
+def questions(topic: str, count: int = QUESTIONS) -> list[Example]:
     return [
-        (f"what is {word(topic)}, and {word(f'{topic} {n}')} {word(f'other {n}')}", f"faq/{topic}")
+        Example(f"what is {word(topic)}, and {word(f'{topic} {n}')} {word(f'other {n}')}", f"faq/{topic}")
         for n in range(count)
     ]
 
 
-DANGERS = [(f"my nipple bleeds, {word(f'danger {n}')} says", DANGER) for n in range(60)]
+DANGERS = [Example(f"my nipple bleeds, {word(f'danger {n}')} says", DANGER) for n in range(60)]
 EXAMPLES = [*(each for n in range(TOPICS) for each in questions(f"topic{n}")), *DANGERS]
 
 
@@ -75,25 +76,25 @@ def test_a_detail_that_was_added_is_known_and_the_others_still_are(before: Learn
     edited = [*EXAMPLES, *more]
     assert before.is_near(edited, RESPONSES)
     learned = learn(edited, RESPONSES, encode, SETTINGS, before)
-    assert [answered(learned, text) for text, _ in more] == ["faq/topic0.detail"] * 14
-    assert [answered(learned, text) for text, _ in EXAMPLES[:150]] == [label for _, label in EXAMPLES[:150]]
+    assert [answered(learned, each.text) for each in more] == ["faq/topic0.detail"] * 14
+    assert [answered(learned, each.text) for each in EXAMPLES[:150]] == [each.label for each in EXAMPLES[:150]]
     # Whoever adds an answer changes no referral.
     assert learned.urgency is before.urgency
 
 
 def test_a_question_that_moved_to_another_topic_is_known_there(before: Learned) -> None:
-    (text, _), *others = EXAMPLES
-    learned = learn([(text, "faq/topic7"), *others], RESPONSES, encode, SETTINGS, before)
-    assert answered(learned, text) == "faq/topic7"
+    moved, *others = EXAMPLES
+    learned = learn([moved._replace(label="faq/topic7"), *others], RESPONSES, encode, SETTINGS, before)
+    assert answered(learned, moved.text) == "faq/topic7"
 
 
 def test_a_danger_that_it_does_not_know_is_learned(before: Learned) -> None:
-    new = [(f"{word('strange')} {word('danger')} {word(f'new {n}')}", DANGER) for n in range(14)]
+    new = [Example(f"{word('strange')} {word('danger')} {word(f'new {n}')}", DANGER) for n in range(14)]
     assert owing(before, new[0][0]) < 0
     learned = learn([*EXAMPLES, *new], RESPONSES, encode, SETTINGS, before)
     assert learned.urgency is not before.urgency
-    assert all(owing(learned, text) > 0 for text, _ in new)
-    assert all(owing(learned, text) > 0 for text, _ in DANGERS)
+    assert all(owing(learned, each.text) > 0 for each in new)
+    assert all(owing(learned, each.text) > 0 for each in DANGERS)
 
 
 def test_much_that_changed_is_learned_anew(before: Learned, tmp_path: Path) -> None:
@@ -105,10 +106,32 @@ def test_much_that_changed_is_learned_anew(before: Learned, tmp_path: Path) -> N
 
 
 def test_what_a_topic_owes_is_learned_though_its_questions_stay(before: Learned) -> None:
-    own = RESPONSES | {"utter_faq/topic3": response("Topic 3", referral="always", referral_to="medicines")}
-    learned = learn(EXAMPLES, own, encode, SETTINGS, before)
+    responses = RESPONSES | {"utter_faq/topic3": response("Topic 3", referral="always", referral_to="medicines")}
+    learned = learn(EXAMPLES, responses, encode, SETTINGS, before)
     assert learned.urgency is not before.urgency
-    assert all(owing(learned, text) > owing(before, text) + 1 for text, label in EXAMPLES if label == "faq/topic3")
+    own = [each.text for each in EXAMPLES if each.label == "faq/topic3"]
+    assert all(owing(learned, text) > owing(before, text) + 1 for text in own)
+
+
+def test_words_that_owe_more_than_their_topic_say_so(before: Learned) -> None:
+    report = [each._replace(owes="red_flag_symptom") for each in questions("topic5", 40)[QUESTIONS:]]
+    assert all(owing(before, each.text) < 0 for each in report)
+    learned = learn([*EXAMPLES, *report], RESPONSES, encode, SETTINGS)
+    assert all(owing(learned, each.text) > 0 and answered(learned, each.text) == each.label for each in report)
+
+
+def test_a_turn_of_a_talk_teaches_what_it_means_after_what_was_answered(before: Learned) -> None:
+    talks = [
+        Example(f"{word(f'long {n}')} does that take", f"faq/topic{10 - after}", after=f"faq/topic{after}")
+        for n in range(12)
+        for after in (1, 2)
+    ]
+    learned = learn([*EXAMPLES, *talks], RESPONSES, encode, SETTINGS)
+    asked = {after: f"{word('long 3')} does Topic {after} take" for after in (1, 2)}
+    assert {after: answered(learned, text) for after, text in asked.items()} == {1: "faq/topic9", 2: "faq/topic8"}
+    # Alone it is nobody's question; that it owes nothing is learned all the same.
+    taught = taught_by(talks[:1], Catalogue(RESPONSES))
+    assert [(each.label, each.owed) for each in taught] == [("faq/topic9", "none"), (None, "none")]
 
 
 @pytest.mark.parametrize("content", [b"", b"half a pick", pickle.dumps("no model")[:-4]])
