@@ -19,7 +19,7 @@ from calla.understanding.learning import taught_by
 
 
 def main() -> None:
-    """Write a list of ``[wording, label or null, referral, "none" or null]``."""
+    """Write a list of ``[wording, label or null, referral or "none"]``."""
     data = TopicImporter(ROOT).get_nlu_data()
     examples = [each._replace(text=clean(each.text)) for each in examples_of(data)]
     rows = [(each.text, each.label, each.owed) for each in taught_by(examples, Catalogue(data.responses))]

@@ -10,11 +10,10 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Seque
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from calla.catalogue import FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue
+from calla.catalogue import FAQ, REFERRAL, Catalogue
 from calla.safety.screen import load_screen
 from calla.text import clean
 from calla.understanding import follow_up
-from calla.understanding.context import speaks_of_a_person
 from calla.understanding.grams import letters_of_words
 from calla.understanding.spelling import Spelling
 from calla.understanding.topic_model import TopicModel
@@ -22,8 +21,7 @@ from calla.understanding.urgency_model import NONE, UrgencyModel
 
 # Share of the examples that may differ if learning goes on from what was learned before.
 MOST_CHANGED = 0.01
-# The line before a word's meaning is owed by the topic, not by the words of the question.
-_WORD_REFERRAL, _MEDICINES = "word", "medicines"
+_MEDICINES = "medicines"
 
 
 Responses = Mapping[str, list[dict[str, Any]]]
@@ -51,13 +49,13 @@ class Taught(NamedTuple):
     Attributes:
         text: the wording.
         label: what it asks; ``None`` where that is not plain from it.
-        owed: which referral its words owe, ``NONE``, or ``None`` where that is open.
+        owed: which referral its words owe, or ``NONE``.
         example: number of the example.
     """
 
     text: str
     label: Optional[str]
-    owed: Optional[str]
+    owed: str
     example: int
 
 
@@ -124,9 +122,8 @@ def learn(
     grams = letters.rows(texts) if before else letters.fit(texts)
     changed = ~np.isin(hashes, before.examples) if before else np.zeros(len(examples), dtype=bool)
     asking = [i for i, each in enumerate(taught) if each.label]
-    owing = [i for i, each in enumerate(taught) if each.owed]
     new = [i for i, each in enumerate(taught) if changed[each.example]]
-    labels, owed = [str(taught[i].label) for i in asking], [str(taught[i].owed) for i in owing]
+    labels, owed = [str(taught[i].label) for i in asking], [each.owed for each in taught]
     topics = TopicModel(
         letters,
         seed=config["seed"],
@@ -142,19 +139,12 @@ def learn(
         earlier = before.topics if before else None
         at = np.flatnonzero(np.isin(asking, new))
         learning = pool.submit(topics.fit, grams[asking], labels, vectors[asking], earlier, at)
-        if before and _knows(before.urgency, [taught[i] for i in new], vectors[new]):
+        if before and before.urgency.knows([texts[i] for i in new], [owed[i] for i in new], vectors[new]):
             urgency = before.urgency
         else:
-            urgency = UrgencyModel(letters, seed=config["seed"]).fit(
-                [texts[i] for i in owing], grams[owing], owed, vectors[owing], encode
-            )
+            urgency = UrgencyModel(letters, seed=config["seed"]).fit(texts, grams, owed, vectors, encode)
         learning.result()
     return Learned(spelling, topics, urgency, np.unique(hashes))
-
-
-def _knows(urgency: UrgencyModel, taught: Sequence[Taught], vectors: np.ndarray) -> bool:
-    known = [i for i, each in enumerate(taught) if each.owed]
-    return urgency.knows([taught[i].text for i in known], [str(taught[i].owed) for i in known], vectors[known])
 
 
 def taught_by(examples: Sequence[Example], catalogue: Catalogue) -> list[Taught]:
@@ -177,23 +167,20 @@ def taught_by(examples: Sequence[Example], catalogue: Catalogue) -> list[Taught]
     return found
 
 
-def owed_by_examples(examples: Iterable[Example], catalogue: Catalogue) -> list[Optional[str]]:
-    """Return which referral each example is owed by its own words, ``NONE``, or ``None`` where that is open.
+def owed_by_examples(examples: Iterable[Example], catalogue: Catalogue) -> list[str]:
+    """Return which referral each example is owed by its own words, or ``NONE``.
 
-    A topic that owes a referral says so of all its questions; whether the words of one do
-    is open where nobody is spoken of. Of a word's meaning, and of what owes nothing by itself, an
-    example that is a report all the same says so.
+    Those of a referral's own intent owe it, and whoever asks about a medicine owes the prescriber.
+    What else a topic owes it says by itself; of its questions those that are a report say so.
     """
-    found: list[Optional[str]] = []
-    for text, label, owes, _ in examples:
-        topic = catalogue.by_intent(label)
-        if owes or label == OUT_OF_SCOPE or topic is None:
-            found.append(owes or NONE)
+    found: list[str] = []
+    for example in examples:
+        topic = catalogue.by_intent(example.label)
+        if example.owes or topic is None:
+            found.append(example.owes or NONE)
         elif topic.group == REFERRAL:
             found.append(topic.id)
-        elif topic.referral == "always" and topic.referral_to != _WORD_REFERRAL:
-            own = speaks_of_a_person(text) or topic.referral_to == _MEDICINES
-            found.append(topic.referral_to if own else None)
         else:
-            found.append(NONE)
+            prescriber = topic.referral == "always" and topic.referral_to == _MEDICINES
+            found.append(_MEDICINES if prescriber else NONE)
     return found

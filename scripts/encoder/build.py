@@ -140,7 +140,7 @@ class Prototypes(torch.nn.Module):
 
 
 class Example(NamedTuple):
-    """A wording with the numbers of its label, its topic and the referral it is owed, ``IGNORED`` where open."""
+    """A wording with the numbers of its label and its topic, ``IGNORED`` where it has none, and of what it owes."""
 
     text: str
     label: int
@@ -148,17 +148,17 @@ class Example(NamedTuple):
     referral: int
 
 
-def numbered(rows: list[tuple[str, str | None, str | None]]) -> tuple[list[Example], int]:
+def numbered(rows: list[tuple[str, str | None, str]]) -> tuple[list[Example], int]:
     """Return all wordings with their numbers, and how many referrals there are, none among them."""
     labels = sorted({label for _, label, _ in rows if label})
     topics = sorted({topic_of(label) for label in labels})
-    referrals = [NONE, *sorted({owed for _, _, owed in rows if owed} - {NONE})]
+    referrals = [NONE, *sorted({owed for _, _, owed in rows} - {NONE})]
     found = [
         Example(
             text,
             labels.index(label) if label else IGNORED,
             topics.index(topic_of(label)) if label else IGNORED,
-            referrals.index(owed) if owed else IGNORED,
+            referrals.index(owed),
         )
         for text, label, owed in rows
     ]
@@ -190,7 +190,7 @@ def means(model: PooledEncoder, tokenizer: Tokenizer, examples: list[Example], s
 def fine_tune(
     model: PooledEncoder,
     tokenizer: Tokenizer,
-    taught: list[tuple[str, str | None, str | None]],
+    taught: list[tuple[str, str | None, str]],
     *,
     epochs: int,
     learning_rate: float,
