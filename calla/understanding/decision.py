@@ -32,6 +32,8 @@ _WORDS = re.compile(r"[\w'-]+")
 _UNRELATED_FROM = 0.9
 # What has no answer that "is it common" could lean on: a symptom of one's own, an emergency, a crisis.
 _WITHOUT_SUBJECT = frozenset({"red_flag_symptom", "emergency", "emotional_crisis"})
+# The referral of somebody who has a test or visit before her.
+_DATE = "appointment"
 # Certainty from which a short message asks something plain by its own words, and share of what
 # it says of the field from which a message of a finding names a topic.
 _PLAIN_FROM = 0.6
@@ -81,6 +83,9 @@ def decide(
         plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes or open_still))
         if plan.outcome == "answer" and reading.language == ENGLISH:
             owes = in_general(reading, owes, judging)
+            if not _reassures(plan, catalogue):
+                # Who has a date needs no second word about it before each practical answer.
+                open_still = [each for each in open_still if each.name != _DATE]
         if all(each.by == TOPIC for each in owes) or any(KINDS[each.name] in ACUTE for each in open_still):
             owes.extend(open_still)
         plan.owed = [*owes, *plan.owed]
@@ -208,7 +213,7 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory,
             # "Did you mean" or "I only know" after a referral would bury it; what may
             # have been meant is offered as buttons beneath.
             plan.responses = []
-        elif _reassures(plan, catalogue):
+        elif any(r.by == MEMORY for r in plan.referrals) and _reassures(plan, catalogue):
             plan.responses = []
         else:
             # "You are welcome" beneath a referral would make light of it.
@@ -235,9 +240,7 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory,
 
 
 def _reassures(plan: Plan, catalogue: Catalogue) -> bool:
-    """Say whether the answer to a remark about an open finding would speak of harmless calcifications."""
-    if not any(r.by == MEMORY for r in plan.referrals):
-        return False
+    """Say whether an answer speaks of harmless calcifications: it is none to a remark about an open finding."""
     topics = [catalogue.by_response(name) for name in plan.responses]
     return any(topic and topic.reassures for topic in topics)
 

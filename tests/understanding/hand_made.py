@@ -28,9 +28,11 @@ RESPONSES: Mapping[str, list[dict[str, Any]]] = {
     "utter_faq/biopsy": response(
         "What is a biopsy?", subject="the biopsy", referral="always", referral_to="appointment"
     ),
+    "utter_faq/biopsy.bleeding": response("What if it bleeds?", referral="always", referral_to="after_biopsy"),
     "utter_faq/words.mass": response("What does mass mean?", referral="always", referral_to="word"),
     "utter_faq/words": response("Report words", subject="report words"),
     "utter_chat/thanks": response("Thanks"),
+    "utter_chat/remark": response("I only wanted to tell you"),
     "utter_chat/repeat": response("Say that again"),
     "utter_chat/affirm": response("Yes"),
     "utter_chat/deny": response("No"),
@@ -43,6 +45,7 @@ RESPONSES: Mapping[str, list[dict[str, Any]]] = {
             ("emergency", "emergency"),
             ("emotional_crisis", "crisis"),
             ("red_flag_symptom", "urgent"),
+            ("after_biopsy", "urgent"),
             ("suspicious_finding", "urgent"),
             ("probably_benign", "planned"),
             ("appointment", "planned"),
@@ -57,8 +60,8 @@ RESPONSES: Mapping[str, list[dict[str, Any]]] = {
 }
 NAMES = ["appointment", "emergency", "emotional_crisis", "medicines", "red_flag_symptom", "suspicious_finding"]
 DETAILS = [
-    "chat/affirm", "chat/delete_my_data", "chat/deny", "chat/repeat", "chat/tell_me_more", "chat/thanks",
-    "faq/biopsy", "faq/butter", "faq/oats", "faq/oats.dose", "faq/oats.storage", "faq/words", "faq/words.mass", OUT,
+    "chat/affirm", "chat/delete_my_data", "chat/deny", "chat/remark", "chat/repeat", "chat/tell_me_more", "chat/thanks",
+    "faq/biopsy", "faq/biopsy.bleeding", "faq/butter", "faq/oats", "faq/oats.dose", "faq/oats.storage", "faq/words", "faq/words.mass", OUT,
 ]  # fmt: skip
 TOPICS = sorted({detail.partition(".")[0] for detail in DETAILS})
 

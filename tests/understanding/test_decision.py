@@ -137,6 +137,37 @@ def test_a_remark_about_an_open_finding_is_about_it_and_is_not_reassured() -> No
     assert referrals(plan) == ["utter_referral_short/red_flag_symptom"] and not plan.responses
 
 
+def test_whoever_has_a_date_hears_of_it_again_only_before_what_would_reassure() -> None:
+    """After "my biopsy is on Friday" each short practical question got "keep your appointment" once more."""
+    memory = Memory(dangers={"appointment": 0}, in_full={"appointment": 0})
+    plan = plan_of("does it keep", {"does it keep": "faq/oats.storage"}, memory=memory)
+    assert not plan.referrals and plan.responses == ["utter_faq/oats.storage"]
+    plan = plan_of("is that common", {"is that common": "faq/butter"}, memory=memory)
+    assert referrals(plan) == ["utter_referral/appointment"] and not plan.responses
+
+
+def test_a_remark_is_heard_and_what_is_near_the_last_answer_is_offered() -> None:
+    plan = plan_of("my aunt keeps hens", {"my aunt keeps hens": "chat/remark"}, memory=Memory(topic="oats.dose"))
+    assert plan.responses == ["utter_chat/remark"] and plan.offers[0] == "oats.storage" and not plan.referrals
+    assert after(plan).topic == "oats.dose"
+    assert not plan_of("my aunt keeps hens", {"my aunt keeps hens": "chat/remark"}).offers
+
+
+def test_a_remark_about_an_open_finding_is_no_small_talk() -> None:
+    memory = Memory(dangers={"red_flag_symptom": 0}, in_full={"red_flag_symptom": 0})
+    plan = plan_of("it went bigger", {"it went bigger": "chat/remark"}, memory=memory)
+    assert referrals(plan) == ["utter_referral_short/red_flag_symptom"] and not plan.responses
+    assert not plan_of("my aunt keeps hens", {"my aunt keeps hens": "chat/remark"}, memory=memory).referrals
+
+
+def test_bleeding_after_a_biopsy_is_for_whoever_took_the_sample() -> None:
+    """ "Today or the next working day" is too late for an infected wound."""
+    text = "it bleeds where they took it"
+    plan = plan_of(text, {text: "faq/biopsy.bleeding"}, findings=(LUMP,))
+    assert referrals(plan) == ["utter_referral/after_biopsy"]
+    assert plan.responses == ["utter_faq/biopsy.bleeding"]
+
+
 def test_a_plain_question_after_a_finding_is_answered() -> None:
     """ "What should I wear" after "I don't want the biopsy" used to get the referral once more and nothing else."""
     memory = Memory(dangers={"red_flag_symptom": 0}, in_full={"red_flag_symptom": 0})
