@@ -24,7 +24,7 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.utils.io import read_model_configuration
 
-from calla.catalogue import FAQ, REFERRAL
+from calla.catalogue import FAQ
 from calla.content.sources import LOADER
 
 # In the metadata of a turn of a talk: the label of what was answered before it.
@@ -121,8 +121,7 @@ def _turns(story: dict[str, Any]) -> Iterator[Message]:
     after = None
     for step in story["steps"]:
         message = parse_training_example(step["user"], step["intent"])
-        owes = {} if step["intent"].startswith(f"{REFERRAL}/") else {"owes": "none"}
-        message.set(METADATA, {METADATA_INTENT: owes | (step.get("metadata") or {}), AFTER: after})
+        message.set(METADATA, {METADATA_INTENT: step.get("metadata") or {}, AFTER: after})
         yield message
         if step["intent"].startswith(f"{FAQ}/"):
             after = step["intent"]

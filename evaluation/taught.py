@@ -1,7 +1,7 @@
 """Write what Calla is taught, for ``scripts/encoder/build.py``: ``python -m evaluation.taught FILE``.
 
-The encoder is fine-tuned in an environment of its own, without Rasa. It learns from the very wordings,
-labels and referrals that the models of understanding learn from.
+The encoder is fine-tuned in an environment of its own, without Rasa. It learns from the same wordings,
+labels and referrals that the models of understanding learn from, before spelling is put right.
 """
 
 from __future__ import annotations

@@ -270,6 +270,8 @@ class _Reader:
             return
         line, value = parts["intent"]
         owes = self._owes(parts["metadata"][1]) if "metadata" in parts else ""
+        if owes is None:
+            return
         entry = self._entry(str(value.value), line)
         if owes in entry.blocks:
             self._complain(line, f"the intent '{entry.name}' stands twice: put its examples together")
@@ -285,12 +287,12 @@ class _Reader:
             elif example:
                 self._complain(number, f"an example must start with '- ' (a dash and a space): '{example[:40]}'")
 
-    def _owes(self, node: yaml.Node) -> str:
-        """Return the referral that a block of examples owes."""
+    def _owes(self, node: yaml.Node) -> Optional[str]:
+        """Return the referral that a block of examples owes; ``None`` where it does not say which."""
         values = [value for _, _, value in self._mapping(node, (OWES,), "the metadata of an intent")]
-        if len(values) != 1 or not isinstance(values[0], yaml.ScalarNode):
+        if len(values) != 1 or not isinstance(values[0], yaml.ScalarNode) or not values[0].value:
             self._complain(_line(node), f"write '{OWES}: ' and the name of one referral")
-            return ""
+            return None
         return str(values[0].value)
 
     def _response(self, name: str, line: int, node: yaml.Node) -> None:

@@ -31,8 +31,8 @@ _WORDS = re.compile(r"[\w'-]+")
 # Certainty from which a message is plainly about something else than an open emergency.
 _UNRELATED_FROM = 0.9
 # What has no answer that "is it common" could lean on: a symptom of one's own, an emergency, a crisis.
-_WITHOUT_SUBJECT = frozenset({"red_flag_symptom", "emergency", "emotional_crisis"})
-# The referral of somebody who has a test or visit before her.
+_WITHOUT_SUBJECT = frozenset({"red_flag_symptom", "after_biopsy", "emergency", "emotional_crisis"})
+# A test or visit that is planned, or should be: no danger that stays open.
 _DATE = "appointment"
 # Certainty from which a short message asks something plain by its own words, and share of what
 # it says of the field from which a message of a finding names a topic.
@@ -80,12 +80,14 @@ def decide(
             leant_on = _leant_on(reading, judging, catalogue, memory) or before
             judged = questions_of(reading, judging, catalogue, leant_on)
         open_still = _remembered(reading, judged, judging, catalogue, memory)
-        plan = plan_answer(reading, judged, judging, catalogue, memory, owes=bool(owes or open_still))
+        dated = any(each.name == _DATE for each in open_still)
+        owing = bool(owes or (open_still and not dated))
+        plan = plan_answer(reading, judged, judging, catalogue, memory, owes=owing)
+        if dated and plan.outcome == "answer" and not _reassures(plan, catalogue):
+            # Who has a date needs no second word about it before each practical answer, nor after each remark.
+            open_still = []
         if plan.outcome == "answer" and reading.language == ENGLISH:
             owes = in_general(reading, owes, judging)
-            if not _reassures(plan, catalogue):
-                # Who has a date needs no second word about it before each practical answer.
-                open_still = [each for each in open_still if each.name != _DATE]
         if all(each.by == TOPIC for each in owes) or any(KINDS[each.name] in ACUTE for each in open_still):
             owes.extend(open_still)
         plan.owed = [*owes, *plan.owed]
@@ -139,7 +141,7 @@ def _remembered(
     if acute := memory.acute():
         just_now = memory.dangers[acute[0]] == 1
         return [] if _unrelated(reading, judged, catalogue, just_now=just_now) else [Owed(acute[0], MEMORY)]
-    findings = memory.findings()
+    findings = sorted(memory.findings(), key=lambda name: name == _DATE)
     if findings and _is_about_it(reading, judged, judging, catalogue):
         return [Owed(findings[0], MEMORY)]
     return []
@@ -174,8 +176,8 @@ def _is_about_it(reading: Reading, judged: Sequence[Judgement], judging: Judging
     # "Was that bad?" after a finding is no thanks, however much it sounds like one.
     asks = any(part.asks for part in reading.parts)
     chat = [t for j in judged if (t := catalogue.by_intent(j.label)) and t.group == CHAT and j.outcome == "answer"]
-    tells_of_it = reference.refers_back(reading.text) and any(topic.id == REMARK for topic in chat)
-    if not tells_of_it and any(not asks or topic.id not in SMALL_TALK for topic in chat):
+    # Nor is "still tender", which tells of it.
+    if any(topic.id != REMARK and (not asks or topic.id not in SMALL_TALK) for topic in chat):
         return False
     if len(words) > 2 * _FRAGMENT or catalogue.names_subject(reading.text):
         return False
@@ -197,8 +199,9 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory,
         # A finding of one's own is referred; the line before a word's meaning adds nothing.
         by_name.pop("word", None)
     if "after_biopsy" in by_name:
-        # Whoever took the sample is the one to call about the spot, and on the same day.
-        by_name.pop("red_flag_symptom", None)
+        # Whoever took the sample is the one to call about the spot, and on the same day: before all that is as urgent.
+        spot, symptom = by_name.pop("after_biopsy"), by_name.pop("red_flag_symptom", None)
+        by_name = {spot.name: Owed(spot.name, symptom.by if symptom else spot.by), **by_name}
     referrals = [
         Referral(name, catalogue.referrals[name].kind or "urgent", _form(name, reading, catalogue, memory), each.by)
         for name, each in by_name.items()
@@ -217,7 +220,8 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory,
             plan.responses = []
         else:
             # "You are welcome" beneath a referral would make light of it.
-            plan.responses = [name for name in plan.responses if not _is_small_talk(name, catalogue)]
+            kept = [name for name in plan.responses if not _is_small_talk(name, catalogue)]
+            plan.responses, plan.offers = kept, plan.offers if kept else []
         if not plan.responses and not plan.offers and plan.referrals[0].kind not in ACUTE:
             plan.offers = list(catalogue.referrals[plan.referrals[0].name].related)
         plan.outcome = "referral" if plan.outcome != "other_language" else plan.outcome

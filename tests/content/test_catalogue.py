@@ -262,6 +262,8 @@ stories:
         ("owes: appointment", "owes: appointments", "did you mean 'appointment'"),
         ("what did they find about it", "a message of a test set", "is a message of tests/nlu/set.jsonl"),
         ("stories:", "\tstories:", "a tab"),
+        ("{owes:", "{owe:", "a turn has the lines"),
+        ("  - user:", "  - usr:", "a turn has the lines"),
     ],
 )
 def test_a_slip_in_a_talk_is_named(project: Path, old: str, new: str, complaint: str) -> None:

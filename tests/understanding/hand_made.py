@@ -61,7 +61,8 @@ RESPONSES: Mapping[str, list[dict[str, Any]]] = {
 NAMES = ["appointment", "emergency", "emotional_crisis", "medicines", "red_flag_symptom", "suspicious_finding"]
 DETAILS = [
     "chat/affirm", "chat/delete_my_data", "chat/deny", "chat/remark", "chat/repeat", "chat/tell_me_more", "chat/thanks",
-    "faq/biopsy", "faq/biopsy.bleeding", "faq/butter", "faq/oats", "faq/oats.dose", "faq/oats.storage", "faq/words", "faq/words.mass", OUT,
+    "faq/biopsy", "faq/biopsy.bleeding", "faq/butter", "faq/oats", "faq/oats.dose", "faq/oats.storage", "faq/words",
+    "faq/words.mass", OUT,
 ]  # fmt: skip
 TOPICS = sorted({detail.partition(".")[0] for detail in DETAILS})
 

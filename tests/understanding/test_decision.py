@@ -153,19 +153,37 @@ def test_a_remark_is_heard_and_what_is_near_the_last_answer_is_offered() -> None
     assert not plan_of("my aunt keeps hens", {"my aunt keeps hens": "chat/remark"}).offers
 
 
-def test_a_remark_about_an_open_finding_is_no_small_talk() -> None:
-    memory = Memory(dangers={"red_flag_symptom": 0}, in_full={"red_flag_symptom": 0})
-    plan = plan_of("it went bigger", {"it went bigger": "chat/remark"}, memory=memory)
-    assert referrals(plan) == ["utter_referral_short/red_flag_symptom"] and not plan.responses
-    assert not plan_of("my aunt keeps hens", {"my aunt keeps hens": "chat/remark"}, memory=memory).referrals
+@pytest.mark.parametrize("text", ["it went bigger", "still tender", "both sides now", "bleeding again"])
+def test_a_remark_about_an_open_finding_is_no_small_talk(text: str) -> None:
+    memory = Memory(topic="oats.dose", dangers={"red_flag_symptom": 0}, in_full={"red_flag_symptom": 0})
+    plan = plan_of(text, {text: "chat/remark"}, memory=memory)
+    assert referrals(plan) == ["utter_referral_short/red_flag_symptom"]
+    assert not plan.responses and "oats.storage" not in plan.offers
 
 
-def test_bleeding_after_a_biopsy_is_for_whoever_took_the_sample() -> None:
-    """ "Today or the next working day" is too late for an infected wound."""
+@pytest.mark.parametrize("name", ["red_flag_symptom", "suspicious_finding"])
+def test_bleeding_after_a_biopsy_is_for_whoever_took_the_sample(name: str) -> None:
+    """ "Today or the next working day" is too late for an infected wound, also beside another finding."""
     text = "it bleeds where they took it"
-    plan = plan_of(text, {text: "faq/biopsy.bleeding"}, findings=(LUMP,))
+    found = Finding(name, "urgent", "lump")
+    plan = plan_of(text, {text: "faq/biopsy.bleeding"}, findings=(found,))
     assert referrals(plan) == ["utter_referral/after_biopsy"]
     assert plan.responses == ["utter_faq/biopsy.bleeding"]
+    memory = Memory(dangers={name: 0}, in_full={name: 0})
+    later = plan_of("it bleeds", {"it bleeds": "faq/biopsy.bleeding"}, memory=memory)
+    assert referrals(later) == ["utter_referral/after_biopsy"]
+
+
+def test_a_spot_that_was_told_of_stays_open() -> None:
+    text = "it bleeds where they took it"
+    plan = plan_of(text, {text: "faq/biopsy.bleeding"}, findings=(LUMP,))
+    assert "after_biopsy" in after(plan).dangers and after(plan).named is None
+    assert referrals(plan_of("it is getting bigger", {}, memory=after(plan))) == ["utter_referral/after_biopsy"]
+
+
+def test_a_date_does_not_hide_an_older_finding() -> None:
+    memory = Memory(dangers={"appointment": 0, "red_flag_symptom": 1}, in_full={})
+    assert referrals(plan_of("does it hurt", {}, memory=memory)) == ["utter_referral/red_flag_symptom"]
 
 
 def test_a_plain_question_after_a_finding_is_answered() -> None:

@@ -134,6 +134,25 @@ def test_a_turn_of_a_talk_teaches_what_it_means_after_what_was_answered(before: 
     assert [(each.label, each.owed) for each in taught] == [("faq/topic9", "none"), (None, "none")]
 
 
+def test_learning_goes_on_where_talks_teach_more_than_there_are_examples() -> None:
+    talks = [
+        Example(f"{word(f'long {n}')} does that take", f"faq/topic{n % 9}", after=f"faq/topic{n % 7}")
+        for n in range(60)
+    ]
+    before = learn([*talks, *EXAMPLES], RESPONSES, encode, SETTINGS)
+    more = questions("topic0.detail", 14)
+    assert before.is_near([*talks, *EXAMPLES, *more], RESPONSES)
+    learned = learn([*talks, *EXAMPLES, *more], RESPONSES, encode, SETTINGS, before)
+    assert [answered(learned, each.text) for each in more] == ["faq/topic0.detail"] * 14
+
+
+def test_another_subject_makes_other_wordings() -> None:
+    talk = [Example(f"{word(f'long {n}')} does that take", "faq/topic9", after="faq/topic1") for n in range(30)]
+    before = learn([*talk, *EXAMPLES], RESPONSES, encode, SETTINGS)
+    renamed = RESPONSES | {"utter_faq/topic1": response("Another title")}
+    assert before.is_near([*talk, *EXAMPLES], RESPONSES) and not before.is_near([*talk, *EXAMPLES], renamed)
+
+
 @pytest.mark.parametrize("content", [b"", b"half a pick", pickle.dumps("no model")[:-4]])
 def test_what_cannot_be_read_is_learned_anew(tmp_path: Path, content: bytes) -> None:
     kept = tmp_path / "learned.pickle"
