@@ -192,7 +192,7 @@ def fine_tune(
     tokenizer: Tokenizer,
     taught: list[tuple[str, str | None, str]],
     *,
-    epochs: int,
+    epochs: float,
     learning_rate: float,
     head_rate: float,
     scale: float,
@@ -206,7 +206,7 @@ def fine_tune(
     rng = random.Random(seed)
     torch.manual_seed(seed)
     rows, referrals = numbered(taught)
-    total = max(1, epochs * len(rows) // batch)
+    total = max(1, int(epochs * len(rows) / batch))
     # The word embeddings stay as they are: rare words keep their general meaning,
     # which questions of people we have not met depend on.
     for parameter in model.bert.embeddings.parameters():
@@ -329,7 +329,7 @@ def export_multiplier(target: Path) -> Path:
 def main() -> None:
     """Parse the arguments and build the artefact."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=float, default=2.5)
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--head-rate", type=float, default=2e-3)
     parser.add_argument("--scale", type=float, default=16.0)
