@@ -290,3 +290,30 @@ def test_what_is_said_to_calla_itself_is_not_completed_by_the_answer_before(serv
     server.ask("what is MK-7?", "wish")
     server.ask("can I talk to a person, I am number 2", "wish")
     assert topics(server, "wish")[-1] == "utter_chat/human_handoff"
+
+
+def test_a_talk_about_ones_own_biopsy_is_no_alarm(server: ServerProcess) -> None:
+    """Each of these got "keep your appointment", or more, before what was asked."""
+    (lifting,) = server.ask("we had the biopsy yesterday, when can my wife lift our son")
+    assert lifting["text"].startswith("Heavy lifting")
+    server.ask("how long does a breast biopsy take", "talk")
+    (told,) = server.ask("I've a dodgy back mind you", "talk")
+    assert "Call" not in told["text"] and told["buttons"]
+    driving = server.ask("and can I drive home after it", "talk")[0]["text"]
+    assert driving.startswith("Driving home")
+
+
+def test_an_infected_biopsy_is_for_the_clinic_on_the_same_day(server: ServerProcess) -> None:
+    referral, answer = server.ask("my biopsy hole is hot and red and there is pus coming out")[:2]
+    assert "today" in referral["text"] and "next working day" not in referral["text"]
+    assert "Signs of infection after a biopsy" in answer["text"]
+
+
+def test_a_category_of_ones_own_is_referred_and_explained(server: ServerProcess) -> None:
+    referral, answer = server.ask("My report says BI-RADS 4B, what does that mean")[:2]
+    assert "call" in referral["text"].lower() and "BI-RADS 4" in answer["text"]
+
+
+def test_mk4_after_mk7_is_about_mk4(server: ServerProcess) -> None:
+    server.ask("what is mk-7", "and-mk4")
+    assert "MK-4" in texts(server, "and mk-4?", "and-mk4")
