@@ -297,16 +297,18 @@ def test_a_talk_about_ones_own_biopsy_is_no_alarm(server: ServerProcess) -> None
     (lifting,) = server.ask("we had the biopsy yesterday, when can my wife lift our son")
     assert lifting["text"].startswith("Heavy lifting")
     server.ask("how long does a breast biopsy take", "talk")
-    (told,) = server.ask("I've a dodgy back mind you", "talk")
-    assert "Call" not in told["text"] and told["buttons"]
-    driving = server.ask("and can I drive home after it", "talk")[0]["text"]
-    assert driving.startswith("Driving home")
+    (fainted,) = server.ask("i fainted at bloods last time", "talk")
+    assert "emergency" not in fainted["text"]
+    assert server.ask("and can I drive home after it", "talk")[0]["text"].startswith("Driving home")
 
 
-def test_an_infected_biopsy_is_for_the_clinic_on_the_same_day(server: ServerProcess) -> None:
-    referral, answer = server.ask("my biopsy hole is hot and red and there is pus coming out")[:2]
-    assert "today" in referral["text"] and "next working day" not in referral["text"]
-    assert "Signs of infection after a biopsy" in answer["text"]
+@pytest.mark.parametrize(
+    "message", ["my biopsy hole is hot and red and there is pus coming out", "mum has 39 fever two days after the biopsy"]
+)
+def test_an_infected_biopsy_is_for_the_clinic_on_the_same_day(server: ServerProcess, message: str) -> None:
+    referral = server.ask(message)[0]
+    assert "after a biopsy? Please call" in referral["text"] and "today" in referral["text"]
+    assert "next working day" not in referral["text"]
 
 
 def test_a_category_of_ones_own_is_referred_and_explained(server: ServerProcess) -> None:
