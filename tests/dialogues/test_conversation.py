@@ -293,9 +293,9 @@ def test_what_is_said_to_calla_itself_is_not_completed_by_the_answer_before(serv
 
 
 def test_a_talk_about_ones_own_biopsy_is_no_alarm(server: ServerProcess) -> None:
-    """Each of these got "keep your appointment", or more, before what was asked."""
-    (lifting,) = server.ask("we had the biopsy yesterday, when can my wife lift our son")
-    assert lifting["text"].startswith("Heavy lifting")
+    """Each of these got an alarm in place of what was asked."""
+    lifting = server.ask("we had the biopsy yesterday, when can my wife lift our son")
+    assert lifting[-1]["text"].startswith("Heavy lifting")
     server.ask("how long does a breast biopsy take", "talk")
     (fainted,) = server.ask("i fainted at bloods last time", "talk")
     assert "emergency" not in fainted["text"]
@@ -303,7 +303,8 @@ def test_a_talk_about_ones_own_biopsy_is_no_alarm(server: ServerProcess) -> None
 
 
 @pytest.mark.parametrize(
-    "message", ["my biopsy hole is hot and red and there is pus coming out", "mum has 39 fever two days after the biopsy"]
+    "message",
+    ["my biopsy hole is hot and red and there is pus coming out", "mum has 39 fever two days after the biopsy"],
 )
 def test_an_infected_biopsy_is_for_the_clinic_on_the_same_day(server: ServerProcess, message: str) -> None:
     referral = server.ask(message)[0]
