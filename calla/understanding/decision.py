@@ -95,7 +95,8 @@ def decide(
             named = _spoken_of(reading, judging, catalogue)
     else:
         # A title that was pressed is plain; what stands beside the name in a payload is not.
-        plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload)
+        # Nor does anything speak against what the rules find where nothing else is left to read ("susp1c10us").
+        plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload or reading.says_nothing)
         if (plan.topic is None or reading.pictures) and not reading.payload:
             # "Yes" or a face after a cry for help says nothing that would end it.
             plan.owed.extend(Owed(name, MEMORY) for name in memory.acute()[:1])
