@@ -108,7 +108,7 @@ def test_what_was_taken_but_not_answered_is_recognised(
     own_slack.wait(lambda: [call for call in own_slack.calls if call.method in asked and call.error is None])
     here.settled()
     assert len(own_slack.posts(about, "chat.postMessage")) == 1
-    assert here.rows("SELECT 1 FROM slack_letters WHERE ts IS NOT NULL")
+    assert here.until(lambda: here.rows("SELECT 1 FROM slack_letters WHERE ts IS NOT NULL"))
 
 
 def test_in_a_busy_place_it_is_recognised_too(
