@@ -100,7 +100,7 @@ class _Files(TrainingDataImporter):
         for file in sorted((self._root / "data").rglob("*.yml")):
             content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader) or {}
             messages.extend(itertools.chain.from_iterable(_messages(block) for block in content.get("nlu") or []))
-            messages.extend(itertools.chain.from_iterable(_turns(story) for story in content.get("stories") or []))
+            messages.extend(itertools.chain.from_iterable(_turns(talk) for talk in content.get("talks") or []))
             responses.update(content.get("responses") or {})
         # Those of the domain that are written like a topic's belong to them for Rasa.
         return TrainingData(messages, responses=responses | self._domain.retrieval_intent_responses)
@@ -116,10 +116,10 @@ def _messages(block: dict[str, Any]) -> list[Message]:
     return found
 
 
-def _turns(story: dict[str, Any]) -> Iterator[Message]:
+def _turns(talk: dict[str, Any]) -> Iterator[Message]:
     """Yield the turns of a talk, each with what it owes and what was answered before it."""
     after = None
-    for step in story["steps"]:
+    for step in talk["steps"]:
         message = parse_training_example(step["user"], step["intent"])
         message.set(METADATA, {METADATA_INTENT: step.get("metadata") or {}, AFTER: after})
         yield message

@@ -77,10 +77,10 @@ rules:
 }
 
 
-STORY = """
+TALK = """
 version: "3.1"
-stories:
-- story: oats
+talks:
+- talk: oats
   steps:
   - user: "what are oats"
     intent: faq/oats
@@ -130,8 +130,8 @@ def test_the_domain_knows_the_retrieval_intents_and_their_responses(project: Pat
 
 
 def test_each_turn_of_a_talk_says_what_was_answered_before(project: Path) -> None:
-    (project / "data" / "stories").mkdir()
-    (project / "data" / "stories" / "oats.yml").write_text(STORY)
+    (project / "data" / "talks").mkdir()
+    (project / "data" / "talks" / "oats.yml").write_text(TALK)
     data = TopicImporter(project).get_nlu_data()
     found = [(m.get(TEXT), m.get(METADATA)) for m in data.intent_examples if AFTER in (m.get(METADATA) or {})]
     assert found == [

@@ -14,7 +14,7 @@ from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, fold
 from calla.content.files import ROOT, Entry, Problem, did_you_mean, parse, read
 from calla.content.rules import CONTENT_RULES, ENTRY_RULES, Content
 from calla.content.sources import LOADER
-from calla.content.stories import story_problems
+from calla.content.talks import talk_problems
 
 # Files that hold referrals which are not topics.
 REFERRALS = "data/safety/referrals.yml"
@@ -46,7 +46,7 @@ def check(root: Path = ROOT) -> list[Problem]:
             problems.extend(rule(entry, content))
     for rule_of_all in CONTENT_RULES:
         problems.extend(rule_of_all(content))
-    problems.extend(story_problems(content, root))
+    problems.extend(talk_problems(content, root))
     return sorted(set(problems))
 
 

@@ -244,8 +244,8 @@ responses:
 
 
 TALK = """version: "3.1"
-stories:
-- story: mk7
+talks:
+- talk: mk7
   steps:
   - user: "what did they find about it"
     intent: faq/what_is_mk7
@@ -261,19 +261,19 @@ stories:
         ("intent: faq/what_is_mk7\n", "intent: faq/what_is_mk9\n", "did you mean 'faq/what_is_mk"),
         ("owes: appointment", "owes: appointments", "did you mean 'appointment'"),
         ("what did they find about it", "a message of a test set", "is a message of tests/nlu/set.jsonl"),
-        ("stories:", "\tstories:", "a tab"),
+        ("talks:", "\ttalks:", "a tab"),
         ("{owes:", "{owe:", "a turn has the lines"),
         ("  - user:", "  - usr:", "a turn has the lines"),
     ],
 )
 def test_a_slip_in_a_talk_is_named(project: Path, old: str, new: str, complaint: str) -> None:
     """A talk teaches by the labels of its turns, so they must be there."""
-    path = project / "data/stories/talks.yml"
+    path = project / "data/talks/talks.yml"
     path.parent.mkdir()
     path.write_text(TALK)
     assert check(project) == []
     path.write_text(TALK.replace(old, new, 1))
-    assert any(complaint in problem.text and problem.path == "data/stories/talks.yml" for problem in check(project))
+    assert any(complaint in problem.text and problem.path == "data/talks/talks.yml" for problem in check(project))
 
 
 @pytest.mark.parametrize("name", ["what_is_mk8.yaml", "what_is_mk8.yml.txt", "notes.docx"])

@@ -1,4 +1,4 @@
-"""The talks in ``data/stories``: every turn has a label that there is, and is no message of a test set."""
+"""The talks in ``data/talks``: every turn has a label that there is, and is no message of a test set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TURN, MAY_SAY = {"user", "intent"}, {"metadata", OWES}
 WRITE = f"a turn has the lines 'user' and 'intent', and may have 'metadata: {{{OWES}: ...}}'"
 
 
-def story_problems(content: Content, root: Path = ROOT) -> Iterator[Problem]:
+def talk_problems(content: Content, root: Path = ROOT) -> Iterator[Problem]:
     """Yield what an editor should mend in the talks.
 
     Args:
@@ -24,7 +24,7 @@ def story_problems(content: Content, root: Path = ROOT) -> Iterator[Problem]:
     """
     labels = {entry.name for entry in content.entries} | {OUT_OF_SCOPE}
     referrals = {entry.id for entry in content.entries if entry.group == REFERRAL}
-    for path in sorted(p for p in (root / "data" / "stories").rglob("*") if p.is_file() and p.name[0] != "."):
+    for path in sorted(p for p in (root / "data" / "talks").rglob("*") if p.is_file() and p.name[0] != "."):
         shown = str(path.relative_to(root))
         if path.suffix != ".yml":
             yield Problem(shown, 1, f"the name ends in '{path.suffix}': rename it to {path.stem}.yml")
@@ -49,9 +49,9 @@ def _turns(node: object) -> Iterator[tuple[int, set[str], dict[str, str]]]:
     """Yield for each turn its line, the names in it, and what they say."""
     if not isinstance(node, yaml.MappingNode):
         return
-    stories = next((value for key, value in node.value if key.value == "stories"), None)
-    for story in getattr(stories, "value", ()):
-        steps = next((value for key, value in story.value if key.value == "steps"), None)
+    talks = next((value for key, value in node.value if key.value == "talks"), None)
+    for talk in getattr(talks, "value", ()):
+        steps = next((value for key, value in talk.value if key.value == "steps"), None)
         for step in getattr(steps, "value", ()):
             pairs = list(_flat(step))
             yield step.start_mark.line + 1, {k for k, _ in pairs}, {k: v for k, v in pairs if v}
