@@ -26,9 +26,7 @@ from rasa.shared.utils.io import read_model_configuration
 
 from calla.catalogue import FAQ
 from calla.content.sources import LOADER
-
-# In the metadata of a turn of a talk: the label of what was answered before it.
-AFTER = "after"
+from calla.understanding.learning import AFTER
 
 
 class _Loader(LOADER):  # type: ignore[misc,valid-type]

@@ -10,7 +10,8 @@ from rasa.shared.importers.importer import TrainingDataImporter
 from rasa.shared.nlu.constants import ENTITIES, INTENT, INTENT_RESPONSE_KEY, METADATA, TEXT
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from calla.importer import AFTER, TopicImporter
+from calla.importer import TopicImporter
+from calla.understanding.learning import AFTER
 
 FILES = {
     "config.yml": """

@@ -11,7 +11,7 @@ from typing import Any, Iterator
 import yaml
 
 from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, fold
-from calla.content.files import ROOT, Entry, Problem, did_you_mean, parse, read
+from calla.content.files import ROOT, Entry, Problem, did_you_mean, parse, read, wrong_ending
 from calla.content.rules import CONTENT_RULES, ENTRY_RULES, Content
 from calla.content.sources import LOADER
 from calla.content.talks import talk_problems
@@ -57,8 +57,8 @@ def load(root: Path = ROOT) -> tuple[Content, list[Problem]]:
     unread: set[str] = set()
     for path in sorted(p for p in (root / "data" / "topics").rglob("*") if p.is_file() and p.name[0] != "."):
         shown = str(path.relative_to(root))
-        if path.suffix != ".yml":
-            problems.append(Problem(shown, 1, f"the name ends in '{path.suffix}': rename it to {path.stem}.yml"))
+        if ending := wrong_ending(path, shown):
+            problems.append(ending)
             continue
         found, wrong = read(path, root)
         problems += [*wrong, *_misplaced(path, shown, found)]

@@ -166,6 +166,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def wrong_ending(path: Path, shown: str) -> Optional[Problem]:
+    """Return what is wrong with the name of a file that nobody would read, ``None`` if it is one of content."""
+    if path.suffix == ".yml":
+        return None
+    return Problem(shown, 1, f"the name ends in '{path.suffix}': rename it to {path.stem}.yml")
+
+
 def read(path: Path, root: Path = ROOT) -> tuple[list[Entry], list[Problem]]:
     """Read a topic file, or the file of referrals.
 

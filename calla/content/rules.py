@@ -356,10 +356,15 @@ def examples_are_not_test_messages(content: Content) -> Iterator[Problem]:
     """What measures Calla is never shown to it; a word or three are nobody's own ("yes", "what is ADH")."""
     for entry in content.entries:
         for example in entry.examples:
-            words = fold(example.text)
-            file = content.test_messages.get(words)
-            if file is not None and len(words.split()) > MAX_COMMON_WORDS:
-                yield Problem(entry.path, example.line, f"'{example.text[:60]}' is a message of {file}: take it out")
+            yield from copied(example.text, entry.path, example.line, content)
+
+
+def copied(text: str, path: str, line: int, content: Content) -> Iterator[Problem]:
+    """Complain of an example or a turn of a talk that is a message of a test set."""
+    words = fold(text)
+    file = content.test_messages.get(words)
+    if file is not None and len(words.split()) > MAX_COMMON_WORDS:
+        yield Problem(path, line, f"'{text[:60]}' is a message of {file}: take it out")
 
 
 def names_are_neighbours_of_their_topic(content: Content) -> Iterator[Problem]:

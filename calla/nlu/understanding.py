@@ -21,14 +21,13 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue, CatalogueReader
-from calla.importer import AFTER
 from calla.model import BEFORE, MODELS, fingerprint
 from calla.nlu.reader import RAW_TEXT
 from calla.plan import PLAN, Plan
 from calla.understanding.decision import decide
 from calla.understanding.encoder import load_encoder
 from calla.understanding.judgement import Models
-from calla.understanding.learning import Example, Learned, Responses, learn
+from calla.understanding.learning import AFTER, Example, Learned, Responses, learn
 from calla.understanding.memory import SLOT, Memory
 from calla.understanding.reading import read
 from calla.understanding.vectors import VectorCache

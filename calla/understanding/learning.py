@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -22,6 +22,8 @@ from calla.understanding.urgency_model import NONE, UrgencyModel
 # Share of the examples that may differ if learning goes on from what was learned before.
 MOST_CHANGED = 0.01
 _MEDICINES = "medicines"
+# In the metadata of a turn of a talk: the label of what was answered before it.
+AFTER = "after"
 
 
 Responses = Mapping[str, list[dict[str, Any]]]
@@ -157,7 +159,8 @@ def taught_by(examples: Sequence[Example], catalogue: Catalogue) -> list[Taught]
     teaches both ways.
     """
     found: list[Taught] = []
-    for i, (example, owed) in enumerate(zip(examples, owed_by_examples(examples, catalogue), strict=True)):
+    for i, example in enumerate(examples):
+        owed = owed_by(example, catalogue)
         before = catalogue.by_intent(example.after) if example.after else None
         if before is None or not example.label.startswith(f"{FAQ}/"):
             found.append(Taught(example.text, example.label, owed, i))
@@ -169,20 +172,16 @@ def taught_by(examples: Sequence[Example], catalogue: Catalogue) -> list[Taught]
     return found
 
 
-def owed_by_examples(examples: Iterable[Example], catalogue: Catalogue) -> list[str]:
-    """Return which referral each example is owed by its own words, or ``NONE``.
+def owed_by(example: Example, catalogue: Catalogue) -> str:
+    """Return which referral an example is owed by its own words, or ``NONE``.
 
     Those of a referral's own intent owe it, and whoever asks about a medicine owes the prescriber.
     What else a topic owes it says by itself; of its questions those that are a report say so.
     """
-    found: list[str] = []
-    for example in examples:
-        topic = catalogue.by_intent(example.label)
-        if example.owes or topic is None:
-            found.append(example.owes or NONE)
-        elif topic.group == REFERRAL:
-            found.append(topic.id)
-        else:
-            prescriber = topic.referral == "always" and topic.referral_to == _MEDICINES
-            found.append(_MEDICINES if prescriber else NONE)
-    return found
+    topic = catalogue.by_intent(example.label)
+    if example.owes or topic is None:
+        return example.owes or NONE
+    if topic.group == REFERRAL:
+        return topic.id
+    prescriber = topic.referral == "always" and topic.referral_to == _MEDICINES
+    return _MEDICINES if prescriber else NONE

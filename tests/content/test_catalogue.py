@@ -264,6 +264,7 @@ talks:
         ("talks:", "\ttalks:", "a tab"),
         ("{owes:", "{owe:", "a turn has the lines"),
         ("  - user:", "  - usr:", "a turn has the lines"),
+        ("intent: faq/what_is_mk7\n", "intent:\n", "no topic or detail ''"),
     ],
 )
 def test_a_slip_in_a_talk_is_named(project: Path, old: str, new: str, complaint: str) -> None:
