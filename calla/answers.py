@@ -16,9 +16,17 @@ from rasa.shared.core.events import UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
-from calla.catalogue import REFERRAL, REFERRAL_PREFIX, SOMETHING_ELSE_RESPONSE, Catalogue, Topic
+from calla.catalogue import (
+    DANGER_OVER_RESPONSE,
+    REFERRAL,
+    REFERRAL_PREFIX,
+    SHORT_REFERRAL_PREFIX,
+    SOMETHING_ELSE_RESPONSE,
+    Catalogue,
+    Topic,
+)
 from calla.contacts import contact_links
-from calla.plan import PLAN
+from calla.plan import ACUTE, PLAN
 from calla.settings import settings
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -149,6 +157,9 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
             titles = own
         elif name == CLARIFY_RESPONSE:
             titles = [*self._titles(candidates), self._title(SOMETHING_ELSE_RESPONSE)]
+        elif name.startswith(SHORT_REFERRAL_PREFIX) and self.kind_of(name) in ACUTE:
+            # Who writes on after an emergency may have been misread, or help is there.
+            titles = [self._title(DANGER_OVER_RESPONSE)]
         elif name.startswith(REFERRAL_PREFIX):
             titles = self._titles(candidates)
         else:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # the check of the content reads the catalogue too, and must 
 FAQ, CHAT, REFERRAL = "faq", "chat", "referral"
 OUT_OF_SCOPE = "out_of_scope"
 SOMETHING_ELSE_RESPONSE = "utter_something_else"
+# Said when somebody chooses, by its title, to end an emergency or a crisis that is still open.
+DANGER_OVER_RESPONSE = "utter_danger_over"
 # A referral that is given before the answer of a topic outside the safety section.
 DEFAULT_REFERRAL = "appointment"
 # The tone of an answer that speaks of harmless calcifications.
@@ -130,6 +132,9 @@ class Catalogue:
         self.referrals: dict[str, Topic] = {}
         self.responses = frozenset(responses)
         self._texts = {name: v[0].get("text", "").casefold() for name, v in responses.items()}
+        self._titles = {
+            name: fold(str((v[0].get("metadata") or {}).get("title", ""))) for name, v in responses.items()
+        }
         # What "yes" means after a response that asks something: id of a topic.
         self.yes_means = {
             name: str(v[0]["metadata"]["yes_means"])
@@ -206,6 +211,10 @@ class Catalogue:
     def by_title(self, text: str) -> Optional[Topic]:
         """Return the topic or detail whose title is exactly this text (a button was pressed)."""
         return self._by_title.get(fold(text))
+
+    def is_title_of(self, response: str, text: str) -> bool:
+        """Say whether a text is exactly the title of a response that belongs to no topic (its button was pressed)."""
+        return bool(title := self._titles.get(response)) and fold(text) == title
 
     def by_response(self, response: str) -> Optional[Topic]:
         """Return the topic or detail that a response belongs to (short referrals included)."""

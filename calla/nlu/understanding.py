@@ -24,7 +24,9 @@ from calla.catalogue import CHAT, FAQ, OUT_OF_SCOPE, REFERRAL, Catalogue, Catalo
 from calla.model import BEFORE, MODELS, fingerprint
 from calla.nlu.reader import RAW_TEXT
 from calla.plan import PLAN, Plan
-from calla.understanding.decision import decide
+from calla.safety.screen import load_screen
+from calla.understanding.answering import OVER
+from calla.understanding.decision import decide, resumed
 from calla.understanding.encoder import load_encoder
 from calla.understanding.judgement import Models
 from calla.understanding.learning import AFTER, Example, Learned, Responses, learn
@@ -141,6 +143,10 @@ class Understanding(GraphComponent, IntentClassifier):
             else:
                 found = message.get("screened") or []
                 plan = decide(reading, found, self.models, load_weights(), catalogue, memory, asked)
+                if plan.outcome == OVER:
+                    before, found = read(asked, self.learned.spelling), load_screen().find(asked)
+                    kept = Memory.read(plan.memory)
+                    plan = resumed(plan, decide(before, found, self.models, load_weights(), catalogue, kept))
             message.set(PLAN, plan.as_dict(), add_to_output=True)
             _select(message, plan, catalogue)
         return messages

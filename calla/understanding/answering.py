@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Optional, Sequence
 
-from calla.catalogue import FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, Topic, fold
+from calla.catalogue import DANGER_OVER_RESPONSE, FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, Topic, fold
 from calla.plan import TOPIC, Owed, Plan
 from calla.understanding import reference
 from calla.understanding.asked import MAX_ANSWERS
@@ -21,6 +21,8 @@ DECLINE_RESPONSE = "utter_out_of_scope"
 MORE_RESPONSE, NO_MORE_RESPONSE, NO_TOPIC_RESPONSE = "utter_more_about", "utter_no_more", "utter_no_topic_yet"
 OTHER_LANGUAGE = "utter_other_language"
 MAX_OFFERS = 3
+# Outcome of a message that ends an open emergency or crisis.
+OVER = "danger_over"
 # Share of all topics from which one is answered behind a referral, though the whole sounds most like a danger.
 BEHIND_FROM = 0.6
 # Small talk that is about the conversation itself: topic id to what it does.
@@ -47,8 +49,10 @@ def fixed(reading: Reading, catalogue: Catalogue, memory: Memory) -> Optional[Pl
         meant = next((topic for words, topic in _PICTURES if words.search(reading.text)), "")
         found = catalogue.topics.get(meant)
         return answered([found]) if found else Plan("empty", responses=["utter_empty_message"])
-    if fold(reading.raw) == fold("something else"):
+    if catalogue.is_title_of(SOMETHING_ELSE_RESPONSE, reading.raw):
         return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])
+    if memory.acute() and catalogue.is_title_of(DANGER_OVER_RESPONSE, reading.raw):
+        return Plan(OVER, responses=[DANGER_OVER_RESPONSE])
     chosen = catalogue.by_title(reading.raw) or catalogue.by_title(reading.text)
     chosen = chosen or picked(reading.text, memory.offers, catalogue)
     if chosen is None:

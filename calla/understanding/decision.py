@@ -12,7 +12,7 @@ from calla.safety.screen import Finding
 from calla.safety.vocabulary import KINDS
 from calla.text import clean
 from calla.understanding import reference
-from calla.understanding.answering import MAX_OFFERS, REMARK, fixed, likeliest, plan_answer
+from calla.understanding.answering import MAX_OFFERS, OVER, REMARK, fixed, likeliest, plan_answer
 from calla.understanding.asked import questions_of
 from calla.understanding.context import speaks_of_a_person
 from calla.understanding.cutting import parts_of
@@ -93,6 +93,8 @@ def decide(
         plan.owed = [*owes, *plan.owed]
         if plan.owed and reading.language == ENGLISH:
             named = _spoken_of(reading, judging, catalogue)
+    elif plan.outcome == OVER:
+        memory = memory.without_acute()
     else:
         # A title that was pressed is plain; what stands beside the name in a payload is not.
         # Nor does anything speak against what the rules find where nothing else is left to read ("susp1c10us").
@@ -101,6 +103,21 @@ def decide(
             # "Yes" or a face after a cry for help says nothing that would end it.
             plan.owed.extend(Owed(name, MEMORY) for name in memory.acute()[:1])
     return _settled(plan, reading, catalogue, memory, named)
+
+
+def resumed(over: Plan, held_back: Plan) -> Plan:
+    """Return what is said when somebody ended an emergency: that, and the answer that it held back.
+
+    Args:
+        over: the plan of the message that ended it.
+        held_back: the plan of the message before, without the emergency.
+    """
+    acute = any(referral.kind in ACUTE for referral in held_back.referrals)
+    if acute or held_back.topic is None:
+        return over
+    said = [*(r.response for r in held_back.referrals), *over.responses, *held_back.responses]
+    memory = {**held_back.memory, "said": said}
+    return replace(held_back, responses=[*over.responses, *held_back.responses], memory=memory)
 
 
 def _leant_on(reading: Reading, judging: Judging, catalogue: Catalogue, memory: Memory) -> Optional[Topic]:

@@ -67,6 +67,14 @@ class Memory:
         """Return the emergency or crisis that is open, the latest first."""
         return [name for name in self._latest() if KINDS.get(name) in _ACUTE]
 
+    def without_acute(self) -> Memory:
+        """Return the memory when the emergency or crisis is over: the next one is told in full again."""
+        acute = self.acute()
+        dangers, in_full = (
+            {name: age for name, age in kept.items() if name not in acute} for kept in (self.dangers, self.in_full)
+        )
+        return replace(self, dangers=dangers, in_full=in_full)
+
     def findings(self) -> list[str]:
         """Return the other referrals that are open, the latest first."""
         return [name for name in self._latest() if KINDS.get(name) not in _ACUTE]

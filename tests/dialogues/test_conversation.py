@@ -320,3 +320,19 @@ def test_a_category_of_ones_own_is_referred_and_explained(server: ServerProcess)
 def test_mk4_after_mk7_is_about_mk4(server: ServerProcess) -> None:
     server.ask("what is mk-7", "and-mk4")
     assert "MK-4" in texts(server, "and mk-4?", "and-mk4")
+
+
+def test_after_a_false_alarm_the_question_is_answered_when_the_button_says_so(server: ServerProcess) -> None:
+    server.ask("my husband has chest pain and cannot breathe", "alarmed")
+    (held,) = server.ask("ok. does it hurt?", "alarmed")
+    assert server.said("alarmed")[-1] == "utter_referral_short/emergency"
+    (button,) = held["buttons"]
+    assert f'"{button["title"]}"' in held["text"]
+    over, *answers = server.ask(button["payload"], "alarmed")
+    assert "call your local emergency number" in over["text"] or "call" in over["text"]
+    assert not any(name.startswith("utter_referral") for name in server.said("alarmed")[2:])
+    server.ask("how much water should I drink?", "alarmed")
+    assert topics(server, "alarmed")[-1] == "utter_faq/hydration"
+    # The next emergency is told in full again.
+    server.ask("now she has passed out and is not breathing", "alarmed")
+    assert server.said("alarmed")[-1] == "utter_referral/emergency"

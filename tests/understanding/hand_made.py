@@ -54,6 +54,7 @@ RESPONSES: Mapping[str, list[dict[str, Any]]] = {
         )
     },
     **{f"utter_referral_short/{name}": response(f"short {name}") for name in ("emergency", "red_flag_symptom")},
+    "utter_danger_over": response("No danger now"),
     "utter_other_language": response("English only"),
     "utter_other_language/es": response("Español"),
     "utter_referral_es/emergency": response("Llame ahora"),

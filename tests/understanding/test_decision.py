@@ -9,7 +9,7 @@ import pytest
 from calla.plan import Plan
 from calla.safety.screen import Finding
 from calla.understanding import answering
-from calla.understanding.decision import decide
+from calla.understanding.decision import decide, resumed
 from calla.understanding.judgement import Judging
 from calla.understanding.memory import Memory
 from calla.understanding.reading import read
@@ -114,6 +114,31 @@ def test_right_after_an_emergency_what_to_take_is_no_other_matter() -> None:
         "which foods have butter", asked_for, memory=Memory(dangers={"emergency": 2}, in_full={"emergency": 2})
     )
     assert not plan.referrals and plan.responses == ["utter_faq/butter"]
+
+
+def test_whoever_chooses_so_ends_an_emergency_and_nothing_else() -> None:
+    """A false start answered nothing else for six turns."""
+    open_now = {"emergency": 1, "red_flag_symptom": 1}
+    plan = plan_of("no danger now!", {}, memory=Memory(dangers=open_now, in_full=open_now))
+    assert plan.responses == ["utter_danger_over"] and not plan.referrals
+    assert set(after(plan).dangers) == set(after(plan).in_full) == {"red_flag_symptom"}
+    # Said in other words it is what people say who should not wait.
+    plan = plan_of("there is no danger now, really", {}, memory=Memory(dangers={"emergency": 1}))
+    assert plan.referrals[0].kind == "emergency"
+    # And where nothing is open it ends nothing.
+    assert plan_of("no danger now", {}).responses != ["utter_danger_over"]
+
+
+def test_what_an_emergency_held_back_is_answered_when_it_is_over() -> None:
+    over = plan_of("no danger now", {}, memory=Memory(dangers={"emergency": 1}))
+    oats = plan_of("what are oats", {"what are oats": "faq/oats"}, memory=after(over))
+    plan = resumed(over, oats)
+    assert plan.responses == ["utter_danger_over", "utter_faq/oats"] and plan.topic == "oats"
+    assert after(plan).said == ("utter_danger_over", "utter_faq/oats")
+    thanked = plan_of("thanks", {"thanks": "chat/thanks"})
+    assert resumed(over, thanked) == over
+    acute = plan_of("it happens now", {"it happens now": "faq/oats"}, {"it happens now": "emergency"})
+    assert acute.referrals and resumed(over, acute) == over
 
 
 def test_a_question_after_a_finding_is_no_small_talk() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional
 
 from calla.agent import GuardedAgent
 from calla.answers import CallaNaturalLanguageGenerator
-from calla.catalogue import SOMETHING_ELSE_RESPONSE, Catalogue, fold
+from calla.catalogue import DANGER_OVER_RESPONSE, SOMETHING_ELSE_RESPONSE, Catalogue, fold
 from calla.channels.slack.blocks import is_answer
 
 QUESTIONS = "utter_slack/typical_questions"
@@ -61,10 +61,12 @@ class SlackWords:
         return found
 
     def may_be_pressed(self, title: str) -> bool:
-        """Say whether a button may ask this: only titles of the catalogue, and "something else"."""
+        """Say whether a button may ask this: only titles of the catalogue, and of what is no topic but has a button."""
         self._read()
-        other = self.first_title(SOMETHING_ELSE_RESPONSE)
-        return self._catalogue.by_title(title) is not None or (other is not None and fold(title) == fold(other))
+        others = (SOMETHING_ELSE_RESPONSE, DANGER_OVER_RESPONSE)
+        return self._catalogue.by_title(title) is not None or any(
+            self._catalogue.is_title_of(name, title) for name in others
+        )
 
     def may_be_shown(self, name: str) -> bool:
         """Say whether a response may be shown to a channel: answers that exist, never referrals."""
