@@ -106,9 +106,11 @@ def reduced(referrals: Sequence[Referral]) -> list[Referral]:
     Five referrals in a row would not be read: the first of each kind is kept. An emergency
     leaves room for nothing but a crisis; a crisis for an urgent finding beside it. A call
     today for a finding covers the appointment; medicines are another matter and stay.
+    An emergency or a crisis that is only remembered comes after one that is spoken of now.
     """
+    now = any(r.kind in ACUTE and r.by != MEMORY for r in referrals)
     kept: list[Referral] = []
-    for referral in sorted(referrals, key=lambda r: URGENCY.index(r.kind)):
+    for referral in sorted(referrals, key=lambda r: (now and r.by == MEMORY, URGENCY.index(r.kind))):
         kinds = {r.kind for r in kept}
         covered = (
             referral.kind in kinds

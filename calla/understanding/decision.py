@@ -28,13 +28,15 @@ SMALL_TALK = frozenset({"greet", "goodbye", "thanks", "feedback_positive", "affi
 # Words up to which a message that names no subject may be about an open finding.
 _FRAGMENT = 6
 _WORDS = re.compile(r"[\w'-]+")
-# Certainty from which a message is plainly about something else than an open emergency.
+# Certainty from which a message right after an emergency is plainly about something else.
 _UNRELATED_FROM = 0.9
+# Topics of how one feels and helps, which go on with a crisis.
+_FEELINGS = frozenset({"worried_or_anxious", "supporting_someone"})
 # What has no answer that "is it common" could lean on: a symptom of one's own, an emergency, a crisis.
 _WITHOUT_SUBJECT = frozenset({"red_flag_symptom", "after_biopsy", "emergency", "emotional_crisis"})
 # A test or visit that is planned, or should be: no danger that stays open.
 _DATE = "appointment"
-# Certainty from which a short message asks something plain by its own words, and share of what
+# Certainty from which a message asks something plain by its own words, and share of what
 # it says of the field from which a message of a finding names a topic.
 _PLAIN_FROM = 0.6
 _NAMED_FROM = 0.4
@@ -79,7 +81,7 @@ def decide(
         if reading.language == ENGLISH:
             leant_on = _leant_on(reading, judging, catalogue, memory) or before
             judged = questions_of(reading, judging, catalogue, leant_on)
-        open_still = _remembered(reading, judged, judging, catalogue, memory)
+        open_still = _remembered(reading, owes, judged, judging, catalogue, memory)
         dated = any(each.name == _DATE for each in open_still)
         owing = bool(owes or (open_still and not dated))
         plan = plan_answer(reading, judged, judging, catalogue, memory, owes=owing)
@@ -148,40 +150,55 @@ def _meant(reading: Reading) -> Reading:
 
 def _remembered(
     reading: Reading,
+    owes: Sequence[Owed],
     judged: Sequence[Judgement],
     judging: Judging,
     catalogue: Catalogue,
     memory: Memory,
 ) -> list[Owed]:
-    """Return the open dangers that a message is still about."""
+    """Return the open dangers that a message is still about (``owes``: what it is owed by itself)."""
     if reading.language != ENGLISH:
         return [Owed(name, MEMORY) for name in memory.acute()[:1]]
     if acute := memory.acute():
         just_now = memory.dangers[acute[0]] == 1
-        return [] if _unrelated(reading, judged, catalogue, just_now=just_now) else [Owed(acute[0], MEMORY)]
+        unrelated = _unrelated_next(reading, owes, judged, catalogue) if just_now else _unrelated(reading, judged, catalogue)
+        return [] if unrelated else [Owed(acute[0], MEMORY)]
     findings = sorted(memory.findings(), key=lambda name: name == _DATE)
     if findings and _is_about_it(reading, judged, judging, catalogue):
         return [Owed(findings[0], MEMORY)]
     return []
 
 
-def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue, *, just_now: bool) -> bool:
+def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
     """Say whether a message is plainly about something else than an emergency that is open.
 
-    Args:
-        reading: the message.
-        judged: what it asks.
-        catalogue: topics.
-        just_now: whether the turn before was the emergency.
+    It asks something that has an answer, and nothing about how one feels or helps, which goes on with a crisis.
     """
-    topics = [catalogue.by_intent(j.label) for j in judged if j.certainty >= _UNRELATED_FROM and j.outcome == "answer"]
-    # "He is 61 and takes amlodipine", said next, is more of the same.
-    if just_now and (speaks_of_a_person(reading.text) or any(t and t.aspect in _TO_ACT_ON for t in topics)):
-        return False
-    return any(
-        topic and topic.group == FAQ and topic.id != "worried_or_anxious" and catalogue.names_subject(reading.text)
-        for topic in topics
-    ) and not reference.refers_back(reading.text)
+    topics = _plain_topics(judged, catalogue, _PLAIN_FROM)
+    if reference.refers_back(reading.text):
+        # "Everyone thinks it sometimes, is that common?"
+        topics = [topic for topic in topics if not topic.reassures]
+    return bool(topics) and any(part.asks for part in reading.parts)
+
+
+def _unrelated_next(
+    reading: Reading, owes: Sequence[Owed], judged: Sequence[Judgement], catalogue: Catalogue
+) -> bool:
+    """Say the same of the message right after an emergency, which is nearly always more of it.
+
+    "He is 61 and takes amlodipine" is, and so is "could it be the D3?".
+    """
+    topics = _plain_topics(judged, catalogue, _UNRELATED_FROM)
+    names = catalogue.names_subject(reading.text) and not reference.refers_back(reading.text)
+    more = owes or speaks_of_a_person(reading.text) or any(topic.aspect in _TO_ACT_ON for topic in topics)
+    return bool(topics) and names and not more
+
+
+def _plain_topics(judged: Sequence[Judgement], catalogue: Catalogue, certain_from: float) -> list[Topic]:
+    """Return the topics of the field that are asked for with certainty."""
+    asked_for = [j for j in judged if j.certainty >= certain_from and j.outcome == "answer"]
+    topics = [topic for j in asked_for if (topic := catalogue.by_intent(j.label))]
+    return [topic for topic in topics if topic.group == FAQ and topic.topic_id not in _FEELINGS]
 
 
 def _is_about_it(reading: Reading, judged: Sequence[Judgement], judging: Judging, catalogue: Catalogue) -> bool:
@@ -255,6 +272,7 @@ def _settled(plan: Plan, reading: Reading, catalogue: Catalogue, memory: Memory,
         topic=plan.topic,
         named=named if plan.referrals and plan.referrals[0].name not in _WITHOUT_SUBJECT else None,
         offers=plan.offers,
+        anew=[r.name for r in plan.referrals if r.by not in (TOPIC, MEMORY)],
         given={r.name: r.response == f"utter_referral/{r.name}" for r in plan.referrals if r.by != TOPIC},
         said=[*(r.response for r in plan.referrals), *plan.responses],
     ).as_dict()

@@ -31,7 +31,7 @@ class Memory:
         topic_age: turns since then.
         offers: ids of what was offered last, in order.
         offers_age: turns since then.
-        dangers: referral name to turns since it was last given.
+        dangers: referral name to turns since a message was owed it by itself.
         in_full: referral name to turns since it was last given in full.
         said: names of the responses of the last turn.
         named: id of the topic or detail that an open finding named, which was only referred.
@@ -114,6 +114,7 @@ class Memory:
         topic: Optional[str],
         named: Optional[str] = None,
         offers: Iterable[str],
+        anew: Iterable[str],
         given: Mapping[str, bool],
         said: Iterable[str],
     ) -> Memory:
@@ -123,7 +124,8 @@ class Memory:
             topic: id of what was answered, ``None`` if nothing was.
             named: id of what a finding was about, where nothing was answered.
             offers: ids of what was offered.
-            given: referral name to whether it was given in full.
+            anew: names of the referrals that the message itself is owed; only they keep a danger open for longer.
+            given: name of each referral that was given to whether it was given in full.
             said: names of the responses that were said.
         """
         offered = tuple(offers)
@@ -137,6 +139,6 @@ class Memory:
         full = {name: 0 for name, in_full in given.items() if in_full}
         return replace(
             later,
-            dangers={**self.dangers, **dict.fromkeys(given, 0)},
+            dangers={**dict.fromkeys(given, 0), **self.dangers, **dict.fromkeys(anew, 0)},
             in_full={**self.in_full, **full},
         )

@@ -116,6 +116,37 @@ def test_right_after_an_emergency_what_to_take_is_no_other_matter() -> None:
     assert not plan.referrals and plan.responses == ["utter_faq/butter"]
 
 
+def test_two_turns_after_an_emergency_a_plain_question_is_answered() -> None:
+    """Whatever leant on anything, or spoke of anybody, got the emergency's text for the rest of the talk."""
+    memory = Memory(dangers={"emergency": 1}, in_full={"emergency": 1})
+    text = "and can I give her some of that?"
+    asked_for = {text: "faq/oats"}
+    plan = plan_of(text, asked_for, memory=memory)
+    assert not plan.referrals and plan.responses == ["utter_faq/oats"]
+    # Another finding of its own comes first, and then the answer.
+    plan = plan_of(text, asked_for, memory=memory, findings=(LUMP,))
+    assert referrals(plan) == ["utter_referral/red_flag_symptom"] and plan.responses == ["utter_faq/oats"]
+    # What asks nothing is no other matter, nor what makes light of it.
+    held = ["utter_referral_short/emergency"]
+    assert referrals(plan_of("I had oats", {"I had oats": "faq/oats"}, memory=memory)) == held
+    assert referrals(plan_of("is that bad?", {"is that bad?": "faq/butter"}, memory=memory)) == held
+
+
+def test_an_emergency_is_over_six_turns_after_the_last_message_that_was_one() -> None:
+    memory = Memory(dangers={"emergency": 0}, in_full={"emergency": 0})
+    for turn in range(7):
+        plan = plan_of("can it wait", {}, memory=memory)
+        assert bool(plan.referrals) == (turn < 6)
+        memory = after(plan)
+
+
+def test_what_is_said_now_comes_before_what_is_remembered() -> None:
+    text = "oats make me want to end it"
+    memory = Memory(dangers={"emergency": 0}, in_full={"emergency": 0})
+    plan = plan_of(text, {text: "faq/oats"}, {text: "emotional_crisis"}, memory=memory)
+    assert referrals(plan) == ["utter_referral/emotional_crisis", "utter_referral_short/emergency"]
+
+
 def test_whoever_chooses_so_ends_an_emergency_and_nothing_else() -> None:
     """A false start answered nothing else for six turns."""
     open_now = {"emergency": 1, "red_flag_symptom": 1}

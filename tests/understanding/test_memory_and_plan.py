@@ -74,7 +74,7 @@ def test_memory_survives_its_slot() -> None:
 def test_topics_before_the_last_are_remembered_the_latest_first_each_once() -> None:
     memory = Memory()
     for topic in ("biopsy", "biopsy.pain", "clip", "sleep", None, "biopsy.scar", "diet"):
-        memory = memory.aged().after(topic=topic, offers=[], given={}, said=[])
+        memory = memory.aged().after(topic=topic, offers=[], anew=[], given={}, said=[])
     assert memory.topic == "diet" and memory.earlier == ("biopsy", "sleep", "clip")
     assert Memory.read(memory.as_dict()) == memory
     for _ in range(TOPIC_TURNS + 1):
