@@ -132,9 +132,7 @@ class Catalogue:
         self.referrals: dict[str, Topic] = {}
         self.responses = frozenset(responses)
         self._texts = {name: v[0].get("text", "").casefold() for name, v in responses.items()}
-        self._titles = {
-            name: fold(str((v[0].get("metadata") or {}).get("title", ""))) for name, v in responses.items()
-        }
+        self._titles = {name: fold(str((v[0].get("metadata") or {}).get("title", ""))) for name, v in responses.items()}
         # What "yes" means after a response that asks something: id of a topic.
         self.yes_means = {
             name: str(v[0]["metadata"]["yes_means"])

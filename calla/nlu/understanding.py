@@ -136,7 +136,8 @@ class Understanding(GraphComponent, IntentClassifier):
         # The message is not among the tracker's yet: the latest there is the one before it.
         asked = (tracker.latest_message.text if tracker and tracker.latest_message else None) or ""
         for message in messages:
-            reading = read(message.get(RAW_TEXT) or "", self.learned.spelling if self.learned else None)
+            spelling = self.learned.spelling if self.learned else None
+            reading = read(message.get(RAW_TEXT) or "", spelling)
             message.set(TEXT, reading.text)
             if self.models is None:
                 plan = Plan("decline", responses=["utter_out_of_scope"])
@@ -144,8 +145,7 @@ class Understanding(GraphComponent, IntentClassifier):
                 found = message.get("screened") or []
                 plan = decide(reading, found, self.models, load_weights(), catalogue, memory, asked)
                 if plan.outcome == OVER:
-                    before, found = read(asked, self.learned.spelling), load_screen().find(asked)
-                    kept = Memory.read(plan.memory)
+                    before, found, kept = read(asked, spelling), load_screen().find(asked), Memory.read(plan.memory)
                     plan = resumed(plan, decide(before, found, self.models, load_weights(), catalogue, kept))
             message.set(PLAN, plan.as_dict(), add_to_output=True)
             _select(message, plan, catalogue)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Optional, Sequence
 
-from calla.catalogue import DANGER_OVER_RESPONSE, FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, Topic, fold
+from calla.catalogue import DANGER_OVER_RESPONSE, FAQ, REFERRAL, SOMETHING_ELSE_RESPONSE, Catalogue, Topic
 from calla.plan import TOPIC, Owed, Plan
 from calla.understanding import reference
 from calla.understanding.asked import MAX_ANSWERS

@@ -160,8 +160,10 @@ def _remembered(
     if reading.language != ENGLISH:
         return [Owed(name, MEMORY) for name in memory.acute()[:1]]
     if acute := memory.acute():
-        just_now = memory.dangers[acute[0]] == 1
-        unrelated = _unrelated_next(reading, owes, judged, catalogue) if just_now else _unrelated(reading, judged, catalogue)
+        if memory.dangers[acute[0]] == 1:
+            unrelated = _unrelated_next(reading, owes, judged, catalogue)
+        else:
+            unrelated = _unrelated(reading, judged, catalogue)
         return [] if unrelated else [Owed(acute[0], MEMORY)]
     findings = sorted(memory.findings(), key=lambda name: name == _DATE)
     if findings and _is_about_it(reading, judged, judging, catalogue):
@@ -181,9 +183,7 @@ def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalog
     return bool(topics) and any(part.asks for part in reading.parts)
 
 
-def _unrelated_next(
-    reading: Reading, owes: Sequence[Owed], judged: Sequence[Judgement], catalogue: Catalogue
-) -> bool:
+def _unrelated_next(reading: Reading, owes: Sequence[Owed], judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
     """Say the same of the message right after an emergency, which is nearly always more of it.
 
     "He is 61 and takes amlodipine" is, and so is "could it be the D3?".

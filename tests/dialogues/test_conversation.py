@@ -328,8 +328,8 @@ def test_after_a_false_alarm_the_question_is_answered_when_the_button_says_so(se
     assert server.said("alarmed")[-1] == "utter_referral_short/emergency"
     (button,) = held["buttons"]
     assert f'"{button["title"]}"' in held["text"]
-    over, *answers = server.ask(button["payload"], "alarmed")
-    assert "call your local emergency number" in over["text"] or "call" in over["text"]
+    over, *_ = server.ask(button["payload"], "alarmed")
+    assert "answer your questions again" in over["text"]
     assert not any(name.startswith("utter_referral") for name in server.said("alarmed")[2:])
     server.ask("how much water should I drink?", "alarmed")
     assert topics(server, "alarmed")[-1] == "utter_faq/hydration"
