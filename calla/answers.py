@@ -20,7 +20,6 @@ from calla.catalogue import (
     DANGER_OVER_RESPONSE,
     REFERRAL,
     REFERRAL_PREFIX,
-    SHORT_REFERRAL_PREFIX,
     SOMETHING_ELSE_RESPONSE,
     Catalogue,
     Topic,
@@ -157,8 +156,8 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
             titles = own
         elif name == CLARIFY_RESPONSE:
             titles = [*self._titles(candidates), self._title(SOMETHING_ELSE_RESPONSE)]
-        elif name.startswith(SHORT_REFERRAL_PREFIX) and self.kind_of(name) in ACUTE:
-            # Who writes on after an emergency may have been misread, or help is there.
+        elif self._is_acute_in_english(name):
+            # They may have been misread, or help is there by now.
             titles = [self._title(DANGER_OVER_RESPONSE)]
         elif name.startswith(REFERRAL_PREFIX):
             titles = self._titles(candidates)
@@ -166,6 +165,11 @@ class CallaNaturalLanguageGenerator(TemplatedNaturalLanguageGenerator):
             likely = dict.fromkeys([*candidates, *(self._catalogue.related_to(topic) if topic else ())])
             titles = self._titles(id for id in likely if not topic or id != topic.id)[:MAX_BUTTONS]
         return [{"title": title, "payload": title} for title in titles if title]
+
+    def _is_acute_in_english(self, name: str) -> bool:
+        """Say whether a response is the referral for an emergency or a crisis, in English as its button is."""
+        language = (self.responses[name][0].get("metadata") or {}).get("language")
+        return name.startswith(REFERRAL_PREFIX) and not language and self.kind_of(name) in ACUTE
 
     def _titles(self, ids: Iterable[str]) -> list[str]:
         """Return the titles of the topics and details that exist."""

@@ -144,9 +144,10 @@ class Understanding(GraphComponent, IntentClassifier):
             else:
                 found = message.get("screened") or []
                 plan = decide(reading, found, self.models, load_weights(), catalogue, memory, asked)
-                if plan.outcome == OVER:
+                if plan.outcome == OVER and memory.acute():
                     before, found, kept = read(asked, spelling), load_screen().find(asked), Memory.read(plan.memory)
-                    plan = resumed(plan, decide(before, found, self.models, load_weights(), catalogue, kept))
+                    held = decide(before, found, self.models, load_weights(), catalogue, kept, over=True)
+                    plan = resumed(plan, held)
             message.set(PLAN, plan.as_dict(), add_to_output=True)
             _select(message, plan, catalogue)
         return messages

@@ -51,7 +51,8 @@ def fixed(reading: Reading, catalogue: Catalogue, memory: Memory) -> Optional[Pl
         return answered([found]) if found else Plan("empty", responses=["utter_empty_message"])
     if catalogue.is_title_of(SOMETHING_ELSE_RESPONSE, reading.raw):
         return Plan("something_else", responses=[SOMETHING_ELSE_RESPONSE])
-    if memory.acute() and catalogue.is_title_of(DANGER_OVER_RESPONSE, reading.raw):
+    if catalogue.is_title_of(DANGER_OVER_RESPONSE, reading.raw):
+        # Pressed twice, or long after, it means the same.
         return Plan(OVER, responses=[DANGER_OVER_RESPONSE])
     chosen = catalogue.by_title(reading.raw) or catalogue.by_title(reading.text)
     chosen = chosen or picked(reading.text, memory.offers, catalogue)

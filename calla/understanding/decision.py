@@ -56,6 +56,8 @@ def decide(
     catalogue: Catalogue,
     memory: Memory,
     asked: str = "",
+    *,
+    over: bool = False,
 ) -> Plan:
     """Plan what is said.
 
@@ -67,6 +69,7 @@ def decide(
         catalogue: topics, details and what they owe.
         memory: what is remembered of the turns before, one turn older.
         asked: the message before.
+        over: whether the visitor has said that no emergency or crisis is meant.
     """
     reading = _meant(reading)
     judging = Judging(models, weights, memory.earlier)
@@ -77,13 +80,16 @@ def decide(
         judging.learn(reading.units)
         just_referred = 1 in memory.dangers.values()
         owes = owed(reading, findings, judging, Before(before, "" if just_referred else clean(asked)))
+        if over:
+            owes = [each for each in owes if KINDS[each.name] not in ACUTE]
         judged: list[Judgement] = []
         if reading.language == ENGLISH:
             leant_on = _leant_on(reading, judging, catalogue, memory) or before
             judged = questions_of(reading, judging, catalogue, leant_on)
         open_still = _remembered(reading, owes, judged, judging, catalogue, memory)
         dated = any(each.name == _DATE for each in open_still)
-        owing = bool(owes or (open_still and not dated))
+        # What sounded like an emergency still hides the question beside it.
+        owing = over or bool(owes or (open_still and not dated))
         plan = plan_answer(reading, judged, judging, catalogue, memory, owes=owing)
         if dated and plan.outcome == "answer" and not _reassures(plan, catalogue):
             # Who has a date needs no second word about it before each practical answer, nor after each remark.
@@ -114,8 +120,7 @@ def resumed(over: Plan, held_back: Plan) -> Plan:
         over: the plan of the message that ended it.
         held_back: the plan of the message before, without the emergency.
     """
-    acute = any(referral.kind in ACUTE for referral in held_back.referrals)
-    if acute or held_back.topic is None:
+    if held_back.topic is None:
         return over
     said = [*(r.response for r in held_back.referrals), *over.responses, *held_back.responses]
     memory = {**held_back.memory, "said": said}

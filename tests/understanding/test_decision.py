@@ -156,8 +156,9 @@ def test_whoever_chooses_so_ends_an_emergency_and_nothing_else() -> None:
     # Said in other words it is what people say who should not wait.
     plan = plan_of("there is no danger now, really", {}, memory=Memory(dangers={"emergency": 1}))
     assert plan.referrals[0].kind == "emergency"
-    # And where nothing is open it ends nothing.
-    assert plan_of("no danger now", {}).responses != ["utter_danger_over"]
+    # Pressed twice, it means the same.
+    plan = plan_of("no danger now", {"no danger now": "faq/oats"}, {"no danger now": "emotional_crisis"})
+    assert plan.responses == ["utter_danger_over"] and not plan.referrals
 
 
 def test_what_an_emergency_held_back_is_answered_when_it_is_over() -> None:
@@ -166,10 +167,17 @@ def test_what_an_emergency_held_back_is_answered_when_it_is_over() -> None:
     plan = resumed(over, oats)
     assert plan.responses == ["utter_danger_over", "utter_faq/oats"] and plan.topic == "oats"
     assert after(plan).said == ("utter_danger_over", "utter_faq/oats")
+    # Where the emergency itself was a misunderstanding, its other words are answered.
+    text = "overdosed on telly, are oats fine"
+    asked_for, owed = (
+        {text: "faq/oats", "are oats fine": "faq/oats"},
+        {text: "emergency", "overdosed on telly": "emergency"},
+    )
+    assert plan_of(text, asked_for, owed).referrals
+    plan = decide(read(text), (), models(asked_for, owed), weights(), catalogue(), after(over), over=True)
+    assert not plan.referrals and plan.responses == ["utter_faq/oats"]
     thanked = plan_of("thanks", {"thanks": "chat/thanks"})
     assert resumed(over, thanked) == over
-    acute = plan_of("it happens now", {"it happens now": "faq/oats"}, {"it happens now": "emergency"})
-    assert acute.referrals and resumed(over, acute) == over
 
 
 def test_a_question_after_a_finding_is_no_small_talk() -> None:
