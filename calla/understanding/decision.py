@@ -73,44 +73,61 @@ def decide(
     """
     reading = _meant(reading)
     judging = Judging(models, weights, memory.earlier)
-    before = catalogue.find(memory.topic) if memory.topic else None
     plan = fixed(reading, catalogue, memory)
-    named = None
     if plan is None:
-        judging.learn(reading.units)
-        just_referred = 1 in memory.dangers.values()
-        owes = owed(reading, findings, judging, Before(before, "" if just_referred else clean(asked)))
-        if over:
-            owes = [each for each in owes if KINDS[each.name] not in ACUTE]
-        judged: list[Judgement] = []
-        if reading.language == ENGLISH:
-            leant_on = _leant_on(reading, judging, catalogue, memory) or before
-            judged = questions_of(reading, judging, catalogue, leant_on)
-        open_still = _remembered(reading, owes, judged, judging, catalogue, memory)
-        dated = any(each.name == _DATE for each in open_still)
-        # What sounded like an emergency still hides the question beside it.
-        owing = over or bool(owes or (open_still and not dated))
-        plan = plan_answer(reading, judged, judging, catalogue, memory, owes=owing)
-        if dated and plan.outcome == "answer" and not _reassures(plan, catalogue):
-            # Who has a date needs no second word about it before each practical answer, nor after each remark.
-            open_still = []
-        if plan.outcome == "answer" and reading.language == ENGLISH:
-            owes = in_general(reading, owes, judging)
-        if all(each.by == TOPIC for each in owes) or any(KINDS[each.name] in ACUTE for each in open_still):
-            owes.extend(open_still)
-        plan.owed = [*owes, *plan.owed]
-        if plan.owed and reading.language == ENGLISH:
-            named = _spoken_of(reading, judging, catalogue)
-    elif plan.outcome == OVER:
-        memory = memory.without_acute()
-    else:
-        # A title that was pressed is plain; what stands beside the name in a payload is not.
-        # Nor does anything speak against what the rules find where nothing else is left to read ("susp1c10us").
-        plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload or reading.says_nothing)
-        if (plan.topic is None or reading.pictures) and not reading.payload:
-            # "Yes" or a face after a cry for help says nothing that would end it.
-            plan.owed.extend(Owed(name, MEMORY) for name in memory.acute()[:1])
-    return _settled(plan, reading, catalogue, memory, named)
+        plan, named = _understood(reading, findings, judging, catalogue, memory, asked, over=over)
+        return _settled(plan, reading, catalogue, memory, named)
+    if plan.outcome == OVER:
+        return _settled(plan, reading, catalogue, memory.without_acute(), None)
+    # A title that was pressed is plain; what stands beside the name in a payload is not.
+    # Nor does anything speak against what the rules find where nothing else is left to read ("susp1c10us").
+    plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload or reading.says_nothing)
+    if (plan.topic is None or reading.pictures) and not reading.payload:
+        # "Yes" or a face after a cry for help says nothing that would end it.
+        plan.owed.extend(Owed(name, MEMORY) for name in memory.acute()[:1])
+    return _settled(plan, reading, catalogue, memory, None)
+
+
+def _understood(
+    reading: Reading,
+    findings: Sequence[Finding],
+    judging: Judging,
+    catalogue: Catalogue,
+    memory: Memory,
+    asked: str,
+    *,
+    over: bool,
+) -> tuple[Plan, Optional[str]]:
+    """Plan the answer and what is owed to a message in plain words (arguments as for ``decide``).
+
+    Returns:
+        the plan, and what a finding of the message names.
+    """
+    judging.learn(reading.units)
+    before = catalogue.find(memory.topic) if memory.topic else None
+    just_referred = 1 in memory.dangers.values()
+    owes = owed(reading, findings, judging, Before(before, "" if just_referred else clean(asked)))
+    if over:
+        owes = [each for each in owes if KINDS[each.name] not in ACUTE]
+    judged: list[Judgement] = []
+    if reading.language == ENGLISH:
+        leant_on = _leant_on(reading, judging, catalogue, memory) or before
+        judged = questions_of(reading, judging, catalogue, leant_on)
+    open_still = _remembered(reading, owes, judged, judging, catalogue, memory)
+    dated = any(each.name == _DATE for each in open_still)
+    # What sounded like an emergency still hides the question beside it.
+    owing = over or bool(owes or (open_still and not dated))
+    plan = plan_answer(reading, judged, judging, catalogue, memory, owes=owing)
+    if dated and plan.outcome == "answer" and not _reassures(plan, catalogue):
+        # Who has a date needs no second word about it before each practical answer, nor after each remark.
+        open_still = []
+    if plan.outcome == "answer" and reading.language == ENGLISH:
+        owes = in_general(reading, owes, judging)
+    if all(each.by == TOPIC for each in owes) or any(KINDS[each.name] in ACUTE for each in open_still):
+        owes.extend(open_still)
+    plan.owed = [*owes, *plan.owed]
+    named = _spoken_of(reading, judging, catalogue) if plan.owed and reading.language == ENGLISH else None
+    return plan, named
 
 
 def resumed(over: Plan, held_back: Plan) -> Plan:
