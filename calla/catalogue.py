@@ -211,8 +211,9 @@ class Catalogue:
         return self._by_title.get(fold(text))
 
     def is_title_of(self, response: str, text: str) -> bool:
-        """Say whether a text is exactly the title of a response that belongs to no topic (its button was pressed)."""
-        return bool(title := self._titles.get(response)) and fold(text) == title
+        """Say whether a text is exactly the title of this response (its button was pressed), and asks nothing."""
+        title = self._titles.get(response)
+        return bool(title) and fold(text) == title and not text.rstrip().endswith("?")
 
     def by_response(self, response: str) -> Optional[Topic]:
         """Return the topic or detail that a response belongs to (short referrals included)."""

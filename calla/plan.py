@@ -108,9 +108,13 @@ def reduced(referrals: Sequence[Referral]) -> list[Referral]:
     today for a finding covers the appointment; medicines are another matter and stay.
     An emergency or a crisis that is only remembered comes after one that is spoken of now.
     """
-    now = any(r.kind in ACUTE and r.by != MEMORY for r in referrals)
+
+    def place(referral: Referral) -> tuple[bool, bool, int]:
+        acute = referral.kind in ACUTE
+        return not acute, acute and referral.by == MEMORY, URGENCY.index(referral.kind)
+
     kept: list[Referral] = []
-    for referral in sorted(referrals, key=lambda r: (now and r.by == MEMORY, URGENCY.index(r.kind))):
+    for referral in sorted(referrals, key=place):
         kinds = {r.kind for r in kept}
         covered = (
             referral.kind in kinds

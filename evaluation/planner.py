@@ -26,7 +26,8 @@ from calla.model import latest_model
 from calla.plan import Plan
 from calla.safety.screen import load_screen
 from calla.settings import ROOT
-from calla.understanding.decision import decide
+from calla.understanding.answering import OVER
+from calla.understanding.decision import after_danger, decide
 from calla.understanding.encoder import load_encoder
 from calla.understanding.judgement import Models
 from calla.understanding.learning import Learned
@@ -79,6 +80,9 @@ class Planner:
         for turn in turns:
             reading, found = self.read(turn), load_screen().find(turn)
             plan = decide(reading, found, self.models, load_weights(), self.catalogue, memory.aged(), asked)
+            if plan.outcome == OVER:
+                before, found = self.read(asked), load_screen().find(asked)
+                plan = after_danger(plan, before, found, self.models, load_weights(), self.catalogue, memory.aged())
             memory, asked = Memory.read(plan.memory), turn
         return plan
 

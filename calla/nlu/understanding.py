@@ -26,7 +26,7 @@ from calla.nlu.reader import RAW_TEXT
 from calla.plan import PLAN, Plan
 from calla.safety.screen import load_screen
 from calla.understanding.answering import OVER
-from calla.understanding.decision import decide, resumed
+from calla.understanding.decision import after_danger, decide
 from calla.understanding.encoder import load_encoder
 from calla.understanding.judgement import Models
 from calla.understanding.learning import AFTER, Example, Learned, Responses, learn
@@ -144,10 +144,9 @@ class Understanding(GraphComponent, IntentClassifier):
             else:
                 found = message.get("screened") or []
                 plan = decide(reading, found, self.models, load_weights(), catalogue, memory, asked)
-                if plan.outcome == OVER and memory.acute():
-                    before, found, kept = read(asked, spelling), load_screen().find(asked), Memory.read(plan.memory)
-                    held = decide(before, found, self.models, load_weights(), catalogue, kept, over=True)
-                    plan = resumed(plan, held)
+                if plan.outcome == OVER:
+                    before, found = read(asked, spelling), load_screen().find(asked)
+                    plan = after_danger(plan, before, found, self.models, load_weights(), catalogue, memory)
             message.set(PLAN, plan.as_dict(), add_to_output=True)
             _select(message, plan, catalogue)
         return messages

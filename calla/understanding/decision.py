@@ -7,7 +7,19 @@ from dataclasses import replace
 from typing import Optional, Sequence
 
 from calla.catalogue import CHAT, FAQ, Catalogue, Topic
-from calla.plan import ACUTE, MEMORY, SCREEN, TOPIC, Owed, Plan, Referral, in_short, reduced
+from calla.plan import (
+    ACUTE,
+    MEMORY,
+    SCREEN,
+    TOPIC,
+    Owed,
+    Plan,
+    Referral,
+    in_short,
+    is_referral,
+    reduced,
+    referral_name,
+)
 from calla.safety.screen import Finding
 from calla.safety.vocabulary import KINDS
 from calla.text import clean
@@ -40,9 +52,10 @@ _DATE = "appointment"
 # it says of the field from which a message of a finding names a topic.
 _PLAIN_FROM = 0.6
 _NAMED_FROM = 0.4
-# Aspects under which somebody asks what to take or to do. Right after an emergency that is no
-# other matter: after an overdose of a blood thinner, foods with vitamin K are no answer.
-_TO_ACT_ON = frozenset({"foods", "dose", "safety", "action"})
+# Aspects under which somebody asks what to take, and what to take or to do. Right after an emergency's text
+# that is no other matter: after an overdose of a blood thinner, foods with vitamin K are no answer.
+_TO_TAKE = frozenset({"foods", "dose", "safety"})
+_TO_ACT_ON = _TO_TAKE | {"action"}
 # "Category 3" and its names, and the categories that are more.
 _THREE = re.compile(r"\b(?:bi-?\s?rads|category|cat|acr|class|grade)?[\s:-]*(?:3|iii|three)\b|probably benign", re.I)
 _MORE_THAN_THREE = re.compile(r"\b(?:[456][abc]?|iv|v|vi|four|five|six)\b|suspicious|malignan|cancer|dcis|biops", re.I)
@@ -78,7 +91,9 @@ def decide(
         plan, named = _understood(reading, findings, judging, catalogue, memory, asked, over=over)
         return _settled(plan, reading, catalogue, memory, named)
     if plan.outcome == OVER:
-        return _settled(plan, reading, catalogue, memory.without_acute(), None)
+        # An old button, or one pressed twice, ends nothing that came since.
+        ends = not _referred_by(memory).isdisjoint(memory.acute())
+        return _settled(plan, reading, catalogue, memory.without_acute() if ends else memory, None)
     # A title that was pressed is plain; what stands beside the name in a payload is not.
     # Nor does anything speak against what the rules find where nothing else is left to read ("susp1c10us").
     plan.owed.extend(Owed(f.topic, SCREEN) for f in findings if reading.payload or reading.says_nothing)
@@ -105,7 +120,7 @@ def _understood(
     """
     judging.learn(reading.units)
     before = catalogue.find(memory.topic) if memory.topic else None
-    just_referred = 1 in memory.dangers.values()
+    just_referred = not _referred_by(memory).isdisjoint(memory.dangers)
     owes = owed(reading, findings, judging, Before(before, "" if just_referred else clean(asked)))
     if over:
         owes = [each for each in owes if KINDS[each.name] not in ACUTE]
@@ -130,18 +145,48 @@ def _understood(
     return plan, named
 
 
-def resumed(over: Plan, held_back: Plan) -> Plan:
-    """Return what is said when somebody ended an emergency: that, and the answer that it held back.
+def after_danger(
+    over: Plan,
+    reading: Reading,
+    findings: Sequence[Finding],
+    models: Models,
+    weights: Weights,
+    catalogue: Catalogue,
+    memory: Memory,
+) -> Plan:
+    """Return what is said when somebody ends an emergency or a crisis: that, and what it held back.
+
+    Nothing else is said where a crisis was spoken of in the message before, nor what one could take
+    ("how much is too much?") where an emergency was, or a crisis is open.
 
     Args:
-        over: the plan of the message that ended it.
-        held_back: the plan of the message before, without the emergency.
+        over: the plan of the message that ends it.
+        reading: the message before.
+        findings: what the rules find in that.
+        models: the trained models.
+        weights: fitted weights.
+        catalogue: topics and details.
+        memory: as before the message that ends it.
     """
-    if held_back.topic is None:
+    spoken_of = {KINDS[name] for name in memory.acute() if memory.dangers[name] == 1}
+    after = Memory.read(over.memory)
+    if "crisis" in spoken_of or after.acute() or not memory.acute():
         return over
-    said = [*(r.response for r in held_back.referrals), *over.responses, *held_back.responses]
-    memory = {**held_back.memory, "said": said}
-    return replace(held_back, responses=[*over.responses, *held_back.responses], memory=memory)
+    held = decide(reading, findings, models, weights, catalogue, after, over=True)
+    topics = [topic for name in held.responses if (topic := catalogue.by_response(name))]
+    crisis = any(KINDS[name] == "crisis" for name in memory.acute())
+    if (spoken_of or crisis) and any(topic.aspect in _TO_TAKE for topic in topics):
+        held.responses, held.offers = [], []
+    answers = held.topic is not None or held.outcome == "clarify"
+    if any(r.kind in ACUTE for r in held.referrals) or not (held.referrals or answers):
+        return over
+    said = [*(r.response for r in held.referrals), *over.responses, *held.responses]
+    return replace(held, responses=[*over.responses, *held.responses], memory={**held.memory, "said": said})
+
+
+def _referred_by(memory: Memory) -> set[str]:
+    """Return the names of the referrals of the last turn."""
+    return {referral_name(name) for name in memory.said if is_referral(name)}
 
 
 def _leant_on(reading: Reading, judging: Judging, catalogue: Catalogue, memory: Memory) -> Optional[Topic]:
@@ -185,7 +230,7 @@ def _remembered(
         if memory.dangers[acute[0]] == 1:
             unrelated = _unrelated_next(reading, owes, judged, catalogue)
         else:
-            unrelated = _unrelated(reading, judged, catalogue)
+            unrelated = _unrelated(reading, judged, catalogue, memory)
         return [] if unrelated else [Owed(acute[0], MEMORY)]
     findings = sorted(memory.findings(), key=lambda name: name == _DATE)
     if findings and _is_about_it(reading, judged, judging, catalogue):
@@ -193,15 +238,18 @@ def _remembered(
     return []
 
 
-def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue) -> bool:
+def _unrelated(reading: Reading, judged: Sequence[Judgement], catalogue: Catalogue, memory: Memory) -> bool:
     """Say whether a message is plainly about something else than an emergency that is open.
 
-    It asks something that has an answer, and nothing about how one feels or helps, which goes on with a crisis.
+    It asks something that has an answer, and nothing about how one feels or helps, which goes on with a crisis;
+    nor about what to take while each message still got the emergency's text.
     """
     topics = _plain_topics(judged, catalogue, _PLAIN_FROM)
     if reference.refers_back(reading.text):
         # "Everyone thinks it sometimes, is that common?"
         topics = [topic for topic in topics if not topic.reassures]
+    if not _referred_by(memory).isdisjoint(memory.acute()):
+        topics = [topic for topic in topics if topic.aspect not in _TO_TAKE]
     return bool(topics) and any(part.asks for part in reading.parts)
 
 

@@ -327,7 +327,6 @@ def test_after_a_false_alarm_the_question_is_answered_when_the_button_says_so(se
     (held,) = server.ask("ok. does it hurt?", "alarmed")
     assert server.said("alarmed")[-1] == "utter_referral_short/emergency"
     (button,) = held["buttons"]
-    assert f'"{button["title"]}"' in held["text"]
     over, *_ = server.ask(button["payload"], "alarmed")
     assert "answer your questions again" in over["text"]
     assert not any(name.startswith("utter_referral") for name in server.said("alarmed")[2:])

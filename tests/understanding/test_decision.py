@@ -9,7 +9,7 @@ import pytest
 from calla.plan import Plan
 from calla.safety.screen import Finding
 from calla.understanding import answering
-from calla.understanding.decision import decide, resumed
+from calla.understanding.decision import after_danger, decide
 from calla.understanding.judgement import Judging
 from calla.understanding.memory import Memory
 from calla.understanding.reading import read
@@ -114,6 +114,10 @@ def test_right_after_an_emergency_what_to_take_is_no_other_matter() -> None:
         "which foods have butter", asked_for, memory=Memory(dangers={"emergency": 2}, in_full={"emergency": 2})
     )
     assert not plan.referrals and plan.responses == ["utter_faq/butter"]
+    # Nor is it one while each message still gets the emergency's text ("she seems fine though").
+    memory = Memory(dangers={"emergency": 2}, in_full={"emergency": 2}, said=("utter_referral_short/emergency",))
+    plan = plan_of("which foods have butter", asked_for, memory=memory)
+    assert referrals(plan) == ["utter_referral_short/emergency"] and not plan.responses
 
 
 def test_two_turns_after_an_emergency_a_plain_question_is_answered() -> None:
@@ -150,7 +154,8 @@ def test_what_is_said_now_comes_before_what_is_remembered() -> None:
 def test_whoever_chooses_so_ends_an_emergency_and_nothing_else() -> None:
     """A false start answered nothing else for six turns."""
     open_now = {"emergency": 1, "red_flag_symptom": 1}
-    plan = plan_of("no danger now!", {}, memory=Memory(dangers=open_now, in_full=open_now))
+    memory = Memory(dangers=open_now, in_full=open_now, said=("utter_referral_short/emergency",))
+    plan = plan_of("no danger now!", {}, memory=memory)
     assert plan.responses == ["utter_danger_over"] and not plan.referrals
     assert set(after(plan).dangers) == set(after(plan).in_full) == {"red_flag_symptom"}
     # Said in other words it is what people say who should not wait.
@@ -161,23 +166,56 @@ def test_whoever_chooses_so_ends_an_emergency_and_nothing_else() -> None:
     assert plan.responses == ["utter_danger_over"] and not plan.referrals
 
 
+def ended(
+    held: str,
+    asked_for: Mapping[str, Any],
+    owed: Mapping[str, str] | None = None,
+    *,
+    findings: tuple[Finding, ...] = (),
+    dangers: Mapping[str, int],
+) -> Plan:
+    """Return what is said when the button is pressed after a message that got an emergency's text."""
+    said = tuple(f"utter_referral_short/{name}" for name in dangers)
+    memory = Memory(dangers=dangers, in_full=dangers, said=said).aged()
+    over = decide(read("no danger now"), (), models({}), weights(), catalogue(), memory)
+    return after_danger(over, read(held), findings, models(asked_for, owed), weights(), catalogue(), memory)
+
+
 def test_what_an_emergency_held_back_is_answered_when_it_is_over() -> None:
-    over = plan_of("no danger now", {}, memory=Memory(dangers={"emergency": 1}))
-    oats = plan_of("what are oats", {"what are oats": "faq/oats"}, memory=after(over))
-    plan = resumed(over, oats)
+    plan = ended("what are oats", {"what are oats": "faq/oats"}, dangers={"emergency": 1})
     assert plan.responses == ["utter_danger_over", "utter_faq/oats"] and plan.topic == "oats"
-    assert after(plan).said == ("utter_danger_over", "utter_faq/oats")
+    assert after(plan).said == ("utter_danger_over", "utter_faq/oats") and not after(plan).dangers
+    assert ended("thanks", {"thanks": "chat/thanks"}, dangers={"emergency": 1}).responses == ["utter_danger_over"]
     # Where the emergency itself was a misunderstanding, its other words are answered.
     text = "overdosed on telly, are oats fine"
-    asked_for, owed = (
-        {text: "faq/oats", "are oats fine": "faq/oats"},
-        {text: "emergency", "overdosed on telly": "emergency"},
-    )
-    assert plan_of(text, asked_for, owed).referrals
-    plan = decide(read(text), (), models(asked_for, owed), weights(), catalogue(), after(over), over=True)
-    assert not plan.referrals and plan.responses == ["utter_faq/oats"]
-    thanked = plan_of("thanks", {"thanks": "chat/thanks"})
-    assert resumed(over, thanked) == over
+    asked_for = {text: "faq/oats", "are oats fine": "faq/oats"}
+    owed = {text: "emergency", "overdosed on telly": "emergency"}
+    plan = ended(text, asked_for, owed, dangers={"emergency": 0})
+    assert not plan.referrals and plan.responses == ["utter_danger_over", "utter_faq/oats"]
+
+
+def test_another_finding_that_an_emergency_hid_is_referred_when_it_is_over() -> None:
+    for age in (0, 1):
+        plan = ended("and there is a lump", {}, findings=(LUMP,), dangers={"emergency": age})
+        assert referrals(plan) == ["utter_referral/red_flag_symptom"]
+        assert plan.responses == ["utter_danger_over"] and set(after(plan).dangers) == {"red_flag_symptom"}
+
+
+def test_a_crisis_that_is_called_over_answers_no_question_about_means() -> None:
+    text = "how much butter would end it"
+    asked_for = {text: "faq/butter"}
+    assert ended(text, asked_for, dangers={"emotional_crisis": 0}).responses == ["utter_danger_over"]
+    assert ended(text, asked_for, dangers={"emotional_crisis": 1}).responses == ["utter_danger_over"]
+    assert ended(text, asked_for, dangers={"emergency": 0}).responses == ["utter_danger_over"]
+
+
+def test_an_old_button_ends_nothing_that_came_since() -> None:
+    memory = Memory(dangers={"emergency": 1}, in_full={"emergency": 1}, said=("utter_faq/oats",)).aged()
+    plan = decide(read("no danger now"), (), models({}), weights(), catalogue(), memory)
+    assert plan.responses == ["utter_danger_over"] and set(after(plan).dangers) == {"emergency"}
+    # Nor does a question in the same words.
+    plan = plan_of("no danger now?", {}, memory=Memory(dangers={"emergency": 1}))
+    assert referrals(plan) == ["utter_referral/emergency"]
 
 
 def test_a_question_after_a_finding_is_no_small_talk() -> None:
@@ -406,7 +444,7 @@ def test_right_after_a_referral_nothing_is_completed_by_what_was_asked() -> None
     whole = {f"{asked}, {text}": "red_flag_symptom"}
     plain = decide(read(text), (), models({}, whole), weights(), catalogue(), Memory(), asked)
     assert [r.name for r in plain.referrals] == ["red_flag_symptom"] and plain.referrals[0].by == "model"
-    referred = Memory(dangers={"medicines": 0}).aged()
+    referred = Memory(dangers={"medicines": 0}, said=("utter_referral/medicines",)).aged()
     plan = decide(read(text), (), models({}, whole), weights(), catalogue(), referred, asked)
     assert all(r.by != "model" for r in plan.referrals)
 

@@ -26,6 +26,7 @@ from slack_sdk.models.blocks import (
 from calla.answers import CLARIFY_RESPONSE
 from calla.catalogue import FAQ, REFERRAL_PREFIX
 from calla.channels.slack.text import escaped, link, mrkdwn, pieces
+from calla.plan import ACUTE
 
 # Characters.
 MAX_CONTEXT = 2000
@@ -199,7 +200,7 @@ def render(
         spoken.append(words.text("utter_slack/reviewed", date=str(parts["reviewed"])))
     offered = [str(button.get("title")) for button in message.get("buttons") or [] if button.get("title")]
     if offered:
-        if name != CLARIFY_RESPONSE:
+        if name != CLARIFY_RESPONSE and parts.get("kind") not in ACUTE:
             blocks.append(context(escaped(words.text("utter_slack/related"))))
             spoken.append(words.text("utter_slack/related"))
         spoken.extend(f"- {title}" for title in offered)

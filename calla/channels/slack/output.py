@@ -6,6 +6,7 @@ from typing import Any, Mapping, Optional
 
 from rasa.core.channels.channel import OutputChannel
 
+from calla.catalogue import DANGER_OVER_RESPONSE
 from calla.channels.slack.blocks import Post, asking_to_erase, is_referral, name_of, plain, render
 from calla.channels.slack.care import HANDOFF_RESPONSE, Care
 from calla.channels.slack.identity import IM, PRIVATE, SHARED, Question
@@ -98,6 +99,11 @@ class SlackOutput(OutputChannel):
         # Health is not discussed in front of others, and a referral must last: from a
         # referral on, the rest of this answer is a direct message.
         self._private = self._private or (self._place.kind != IM and is_referral(name))
+        if self._private and is_referral(name):
+            # What is pressed there belongs to the conversation there, where no danger is open.
+            over = self._words.first_title(DANGER_OVER_RESPONSE)
+            kept = [button for button in message.get("buttons") or () if button.get("title") != over]
+            message = {**message, "buttons": kept}
         posts = render(
             message,
             self._words,
