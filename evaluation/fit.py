@@ -1,7 +1,7 @@
 """Fit every number of ``artefacts/weights.json`` on development data: ``python -m evaluation.fit``.
 
 Nothing is trained on that data (``tests/nlu``, ``tests/safety``); the set that is looked at
-once (``tests/strangers_10``) is never read. Prints what each threshold gives; writes the weights with
+once (``tests/strangers_11``) is never read. Prints what each threshold gives; writes the weights with
 commit, date and sets.
 """
 
