@@ -314,7 +314,7 @@ def test_an_infected_biopsy_is_for_the_clinic_on_the_same_day(server: ServerProc
 
 def test_a_category_of_ones_own_is_referred_and_explained(server: ServerProcess) -> None:
     referral, answer = server.ask("My report says BI-RADS 4B, what does that mean")[:2]
-    assert "call" in referral["text"].lower() and "BI-RADS 4" in answer["text"]
+    assert "call" in referral["text"].lower() and "4B" in answer["text"]
 
 
 def test_mk4_after_mk7_is_about_mk4(server: ServerProcess) -> None:
