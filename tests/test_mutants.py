@@ -50,10 +50,11 @@ def test_the_agent_owes_without_a_plan() -> None:
 
 def test_a_referral_is_not_short_for_ever() -> None:
     """However often the short form is given, the full text is due again after some turns."""
-    memory = Memory().after(topic=None, offers=(), given={"red_flag_symptom": True}, said=())
+    memory = Memory().after(topic=None, offers=(), anew=["red_flag_symptom"], given={"red_flag_symptom": True}, said=())
     short = 0
     while "red_flag_symptom" in memory.aged().in_full:
-        memory = memory.aged().after(topic=None, offers=(), given={"red_flag_symptom": False}, said=())
+        given = {"red_flag_symptom": False}
+        memory = memory.aged().after(topic=None, offers=(), anew=given, given=given, said=())
         short += 1
         assert short <= SHORT_TURNS
     assert short == SHORT_TURNS
