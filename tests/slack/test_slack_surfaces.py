@@ -227,6 +227,28 @@ def test_a_button_under_a_private_answer_is_answered_privately(workspace: Worksp
     assert fake.wait_posts(more)[0].names[0].startswith(("utter_more_about", "utter_no_more"))
 
 
+def test_an_emergency_is_ended_by_its_button_in_direct_messages(workspace: Workspace, fake: FakeSlack) -> None:
+    user, channel = workspace.dm()
+    workspace.deliver(workspace.message(user, channel, "my son has swallowed a whole bottle of magnesium tablets"))
+    (post,) = fake.wait_posts(channel)
+    (button,) = post.buttons()
+    assert button[1]["value"] == "There is no danger now"
+    assert "You could also ask" not in post.words
+    workspace.press(user, post, button[1]["value"], channel=channel)
+    assert fake.wait_posts(channel, 2)[1].names == ["utter_danger_over"]
+    workspace.deliver(workspace.message(user, channel, QUESTION))
+    assert fake.wait_posts(channel, 3)[2].names == [ANSWER]
+
+
+def test_a_private_text_has_no_button_for_a_danger_of_another_conversation(
+    workspace: Workspace, fake: FakeSlack
+) -> None:
+    user, channel = workspace.person(), workspace.channel()
+    workspace.deliver(workspace.mention(user, channel, "my husband has chest pain and cannot breathe"))
+    (post,) = fake.wait_posts(user)
+    assert post.names == ["utter_referral/emergency"] and not post.buttons()
+
+
 # ----------------------------------------------------------------- home and welcome
 
 
