@@ -78,11 +78,11 @@ class Planner:
         """Return the plan of the last message of a conversation."""
         memory, asked = Memory(), ""
         for turn in turns:
-            reading, found = self.read(turn), load_screen().find(turn)
-            plan = decide(reading, found, self.models, load_weights(), self.catalogue, memory.aged(), asked)
-            if plan.outcome == OVER:
+            reading, found, aged = self.read(turn), load_screen().find(turn), memory.aged()
+            plan = decide(reading, found, self.models, load_weights(), self.catalogue, aged, asked)
+            if plan.outcome == OVER and aged.acute():
                 before, found = self.read(asked), load_screen().find(asked)
-                plan = after_danger(plan, before, found, self.models, load_weights(), self.catalogue, memory.aged())
+                plan = after_danger(plan, before, found, self.models, load_weights(), self.catalogue, aged)
             memory, asked = Memory.read(plan.memory), turn
         return plan
 

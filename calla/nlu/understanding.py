@@ -144,7 +144,7 @@ class Understanding(GraphComponent, IntentClassifier):
             else:
                 found = message.get("screened") or []
                 plan = decide(reading, found, self.models, load_weights(), catalogue, memory, asked)
-                if plan.outcome == OVER:
+                if plan.outcome == OVER and memory.acute():
                     before, found = read(asked, spelling), load_screen().find(asked)
                     plan = after_danger(plan, before, found, self.models, load_weights(), catalogue, memory)
             message.set(PLAN, plan.as_dict(), add_to_output=True)

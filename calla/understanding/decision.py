@@ -166,11 +166,11 @@ def after_danger(
         models: the trained models.
         weights: fitted weights.
         catalogue: topics and details.
-        memory: as before the message that ends it.
+        memory: as before the message that ends it; something acute is open in it.
     """
-    spoken_of = {KINDS[name] for name in memory.acute() if memory.dangers[name] == 1}
+    spoken_of = {KINDS[name] for name in memory.acute_just_now()}
     after = Memory.read(over.memory)
-    if "crisis" in spoken_of or after.acute() or not memory.acute():
+    if "crisis" in spoken_of or after.acute():
         return over
     held = decide(reading, findings, models, weights, catalogue, after, over=True)
     topics = [topic for name in held.responses if (topic := catalogue.by_response(name))]
@@ -227,7 +227,7 @@ def _remembered(
     if reading.language != ENGLISH:
         return [Owed(name, MEMORY) for name in memory.acute()[:1]]
     if acute := memory.acute():
-        if memory.dangers[acute[0]] == 1:
+        if memory.acute_just_now():
             unrelated = _unrelated_next(reading, owes, judged, catalogue)
         else:
             unrelated = _unrelated(reading, judged, catalogue, memory)

@@ -67,6 +67,10 @@ class Memory:
         """Return the emergency or crisis that is open, the latest first."""
         return [name for name in self._latest() if KINDS.get(name) in _ACUTE]
 
+    def acute_just_now(self) -> list[str]:
+        """Return those that the message before was owed by itself, not from memory (of a memory one turn older)."""
+        return [name for name in self.acute() if self.dangers[name] == 1]
+
     def without_acute(self) -> Memory:
         """Return the memory when the emergency or crisis is over: the next one is told in full again."""
         acute = self.acute()
